@@ -1,0 +1,1 @@
+"""The server beside an operator's MTA: wires the inner rooms to sockets."""

@@ -1,0 +1,1 @@
+"""Work on message content: trace fields, Authentication-Results."""
