@@ -1,0 +1,303 @@
+"""Every setting of the gateway, with the design's figure as its default (DESIGN §3.7).
+
+One TOML file. The models here are the only place where a setting is named, described and
+bounded: the commented example file and the reference are printed from them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from countersign.protocol.address import AddressSyntaxError, normalise_hostname
+
+
+def _checked_hostname(value: str) -> str:
+    try:
+        return normalise_hostname(value)
+    except AddressSyntaxError as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked_network(value: str) -> str:
+    return str(ip_network(value, strict=False))
+
+
+def _checked_endpoint(value: str) -> str:
+    if value.startswith("unix:"):
+        if not value.removeprefix("unix:").startswith("/"):
+            raise ValueError("a unix socket is written unix:/absolute/path")
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError("an endpoint is written ADDRESS:PORT, [IPV6]:PORT or unix:/path")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address is written in brackets: [::1]:25")
+    return value
+
+
+Hostname = Annotated[str, AfterValidator(_checked_hostname)]
+Network = Annotated[str, AfterValidator(_checked_network)]
+Endpoint = Annotated[str, AfterValidator(_checked_endpoint)]
+Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class BackendKind(StrEnum):
+    """Where admitted mail goes."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    MAILDIR = "maildir"
+
+
+class ClientInformation(StrEnum):
+    """How a backend over SMTP is told who the client is."""
+
+    XCLIENT = "xclient"
+    PROXY = "proxy"
+    NONE = "none"
+
+
+class SuspendRule(StrEnum):
+    """Which questions are refused for a while after an answer (DESIGN §3.5)."""
+
+    EXCEPT_OWN = "except-own"
+    ALWAYS = "always"
+    UNKNOWN_ONLY = "unknown-only"
+
+
+class BlockRule(StrEnum):
+    """What is refused from a blocked address (DESIGN §3.6)."""
+
+    CLAIMED_HOST = "claimed-host"
+    ALL = "all"
+
+
+class Backend(_Section):
+    """Where admitted mail is delivered."""
+
+    kind: BackendKind = BackendKind.SMTP
+    """`smtp` or `lmtp`: proxied reply by reply to an MTA; `maildir`: written here."""
+    address: Endpoint = "127.0.0.1:10025"
+    """The MTA's listener, for `smtp` and `lmtp`."""
+    client_information: ClientInformation = ClientInformation.XCLIENT
+    """`xclient` (used where the MTA offers it), `proxy` (PROXY protocol v2) or `none`."""
+    maildir: str = ""
+    """For `maildir`: path of a user's Maildir, with {domain} and {local_part}."""
+    domains: tuple[Hostname, ...] = ()
+    """For `maildir`: the domains whose mailboxes are here."""
+    connect_timeout: Seconds = 15
+    """Seconds to wait for a connection to the MTA."""
+    reply_timeout: Seconds = 300
+    """Seconds to wait for each of its replies; the reply to the end of data gets twice that."""
+
+    @model_validator(mode="after")
+    def _maildir_is_complete(self) -> Backend:
+        if self.kind is BackendKind.MAILDIR:
+            if not (self.maildir.startswith("/") and "{local_part}" in self.maildir):
+                raise ValueError('maildir must be an absolute path with "{local_part}" in it')
+            if not self.domains:
+                raise ValueError("domains must name the domains whose mailboxes are here")
+        return self
+
+
+class Receiving(_Section):
+    """The listener that the world's mail servers connect to (DESIGN §3, §4)."""
+
+    enabled: bool = True
+    """Whether this host receives."""
+    listen: tuple[Endpoint, ...] = ("0.0.0.0:25", "[::]:25")  # noqa: S104 - a public MX
+    """Addresses to listen on."""
+    allow: tuple[Network, ...] = ()
+    """Networks admitted without verification, never blocked: always wins."""
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Connections at one time, of each worker."""
+    max_connections_per_network: Annotated[int, Field(ge=1)] = 100
+    """Connections at one time from one IPv4 address or IPv6 /64, of each worker."""
+    command_timeout: Seconds = 300
+    """Seconds to wait for the client's next command (RFC 5321 §4.5.3.2)."""
+    unverified_timeout: Seconds = 60
+    """Seconds that a client has, in all, to get verified: cuts idle and slow clients off."""
+    data_timeout: Seconds = 180
+    """Seconds to wait for the next piece of a message."""
+    minimum_data_rate: Annotated[int, Field(ge=0)] = 100
+    """Octets a second that a client must send on average over a message; 0: no limit."""
+    max_message_size: Annotated[int, Field(ge=65536)] = 50 * 1024 * 1024
+    """Octets in a message."""
+    max_header_size: Annotated[int, Field(ge=1000)] = 256 * 1024
+    """Octets in a message's header section."""
+    max_text_line: Annotated[int, Field(ge=998)] = 998
+    """Octets in a line of a message, without CRLF (RFC 5321 §4.5.3.1.6)."""
+    max_recipients: Annotated[int, Field(ge=100)] = 1000
+    """Recipients of one message (RFC 5321 §4.5.3.1.8 asks for 100 at least)."""
+    max_errors: Annotated[int, Field(ge=1)] = 10
+    """Bad commands after which the connection is closed."""
+    backend: Backend = Backend()
+
+
+class Verification(_Section):
+    """The verification dialogue (DESIGN §3)."""
+
+    session_id_length: Annotated[int, Field(ge=128, le=512, multiple_of=2)] = 128
+    """Characters in a session ID."""
+    suspend: SuspendRule = SuspendRule.EXCEPT_OWN
+    """`except-own`, `always` (the proposal's literal rule) or `unknown-only`."""
+    suspend_seconds: Seconds = 180
+    """How long further questions from a receiver are refused."""
+    block: BlockRule = BlockRule.CLAIMED_HOST
+    """`claimed-host`: an address may still try to verify; `all` (literal): nothing is heard."""
+    block_seconds: Seconds = 86400
+    """How long an address is blocked after a verification that failed."""
+    attempts: Annotated[int, Field(ge=1)] = 600
+    """Verification attempts from one address in each window."""
+    blocked_attempts: Annotated[int, Field(ge=1)] = 30
+    """The same for an address that is blocked for the host it claims."""
+    attempts_window: Seconds = 3600
+    """Seconds in a window."""
+    callback_port: Annotated[int, Field(ge=1, le=65535)] = 25
+    """Port on which claimed hosts are asked."""
+    callback_timeout: Seconds = 20
+    """Seconds for a whole callback, DNS look-up included."""
+    callback_max_addresses: Annotated[int, Field(ge=1, le=32)] = 4
+    """Addresses of a claimed host that are tried at most."""
+    callback_max_waiting: Annotated[int, Field(ge=0)] = 50
+    """Attempts that may wait for the one callback in flight to the same host, per address."""
+    unreachable_seconds: Seconds = 30
+    """How long a claimed host that could not be asked is not tried again."""
+    callback_networks: tuple[Network, ...] = ()
+    """Private or loopback networks that callbacks may go to all the same."""
+
+
+class Tls(_Section):
+    """Certificate and key. Without files, a self-signed pair is made in the state directory."""
+
+    certificate: Path | None = None
+    """PEM file with the chain."""
+    key: Path | None = None
+    """PEM file with the private key."""
+    client_ca: Path | None = None
+    """PEM file of authorities for certificates of askers; default: the system's."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Tls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("give both certificate and key, or neither")
+        return self
+
+
+class Sending(_Section):
+    """The LMTP listener that the MTA hands outgoing mail to (DESIGN §4, Sending)."""
+
+    enabled: bool = True
+    """Whether this host sends."""
+    listen: tuple[Endpoint, ...] = ("127.0.0.1:10024",)
+    """Addresses to listen on: local ones, reachable by the MTA only."""
+    clients: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks whose MTAs may hand over mail."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    """Port of receivers."""
+    source_addresses: tuple[str, ...] = ()
+    """Local addresses to send from, one IPv4 and one IPv6 at most; default: the system's choice."""
+    tls: Literal["opportunistic", "required"] = "opportunistic"
+    """Whether mail may go in clear to a receiver without STARTTLS."""
+    connect_timeout: Seconds = 30
+    """Seconds to wait for a connection to a receiver."""
+    reply_timeout: Seconds = 300
+    """Seconds to wait for a receiver's replies (RFC 5321 §4.5.3.2)."""
+    total_timeout: Seconds = 540
+    """Seconds for all of a message's recipients: below the MTA's own lmtp_data_done_timeout."""
+    idle_timeout: Seconds = 30
+    """Seconds that an unused connection to a receiver is kept."""
+    max_connections_per_host: Annotated[int, Field(ge=1)] = 10
+    """Connections at one time to one receiver, of each worker."""
+    max_message_size: Annotated[int, Field(ge=65536)] = 50 * 1024 * 1024
+    """Octets in a message."""
+    max_recipients: Annotated[int, Field(ge=100)] = 1000
+    """Recipients of one message."""
+    max_connections: Annotated[int, Field(ge=1)] = 1000
+    """Connections at one time from MTAs, of each worker."""
+
+
+class RegistrySource(_Section):
+    """Where registered servers are looked up."""
+
+    kind: Literal["file", "dns"] = "file"
+    """`file`: a TOML or JSON file; `dns`: an RFC 5782 name list."""
+    path: Path = Path("/etc/countersign/registry.toml")
+    """The file, read again when it changes."""
+    zone: str = ""
+    """The name list's zone, for `dns`."""
+
+    @model_validator(mode="after")
+    def _zone_for_dns(self) -> RegistrySource:
+        if self.kind == "dns" and not self.zone:
+            raise ValueError("zone must be given when kind is dns")
+        return self
+
+
+class Dns(_Section):
+    """The resolver."""
+
+    nameservers: tuple[Endpoint, ...] = ()
+    """Recursive resolvers; default: those of /etc/resolv.conf."""
+    timeout: Seconds = 3
+    """Seconds to wait for one server's answer."""
+    lifetime: Seconds = 10
+    """Seconds for a whole look-up, tries of other servers included."""
+
+
+class Storage(_Section):
+    """The tables that processes share."""
+
+    url: str = ""
+    """Empty: a local store in the state directory; redis://HOST:PORT/DB for a farm of hosts."""
+    secret_file: Path | None = None
+    """Secret that marks our session IDs, 32 octets or more; the same on each host of a farm."""
+
+
+class Metrics(_Section):
+    """Prometheus metrics."""
+
+    listen: Endpoint | Literal[""] = ""
+    """Address of the HTTP endpoint /metrics; empty: none."""
+
+
+class Log(_Section):
+    """Structured logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe events that are logged."""
+    format: Literal["json", "console"] = "json"
+    """`json`: a line per event, for machines; `console`: for people."""
+
+
+class Config(_Section):
+    """The whole configuration of `countersign gateway`."""
+
+    hostname: Hostname
+    """The registered name of this host: its EHLO name, and what receivers ask back."""
+    state_directory: Path = Path("/var/lib/countersign")
+    """Where the tables, the self-signed certificate and the secret are kept."""
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Worker processes; 0: one for each core."""
+    information_url: str = "https://countersign.example/why"
+    """Page named in refusals, which tells the sender's operator what to do."""
+    shutdown_timeout: Seconds = 60
+    """Seconds that dialogues have to finish at a stop or reload."""
+    receiving: Receiving = Receiving()
+    verification: Verification = Verification()
+    tls: Tls = Tls()
+    sending: Sending = Sending()
+    registry: RegistrySource = RegistrySource()
+    dns: Dns = Dns()
+    storage: Storage = Storage()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
