@@ -114,7 +114,7 @@ class Receiving(_Section):
 
     enabled: bool = True
     """Whether this host receives."""
-    listen: tuple[Endpoint, ...] = ("0.0.0.0:25", "[::]:25")  # noqa: S104 - a public MX
+    listen: tuple[Endpoint, ...] = ("0.0.0.0:25", "[::]:25")
     """Addresses to listen on."""
     allow: tuple[Network, ...] = ()
     """Networks admitted without verification, never blocked: always wins."""
