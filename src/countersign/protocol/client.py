@@ -137,7 +137,7 @@ class ClientDialogue:
         return self._command(Sent.RCPT, f"RCPT TO:{raw_path}{parameters}")
 
     def data(self) -> bytes:
-        """DATA."""
+        """Announce the content with DATA."""
         return self._command(Sent.DATA, "DATA")
 
     def content(self, data: bytes) -> bytes:
