@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
+from countersign.rules.admission import BlockRule
+from countersign.rules.suspension import Rule as SuspendRule
 
 
 def _checked_hostname(value: str) -> str:
@@ -64,21 +66,6 @@ class ClientInformation(StrEnum):
     XCLIENT = "xclient"
     PROXY = "proxy"
     NONE = "none"
-
-
-class SuspendRule(StrEnum):
-    """Which questions are refused for a while after an answer (DESIGN §3.5)."""
-
-    EXCEPT_OWN = "except-own"
-    ALWAYS = "always"
-    UNKNOWN_ONLY = "unknown-only"
-
-
-class BlockRule(StrEnum):
-    """What is refused from a blocked address (DESIGN §3.6)."""
-
-    CLAIMED_HOST = "claimed-host"
-    ALL = "all"
 
 
 class Backend(_Section):
