@@ -1,0 +1,140 @@
+"""The trace fields that a receiver adds: Received and Authentication-Results.
+
+RFC 5321 §4.4, RFC 8601. Nothing here reads clocks: the caller gives the time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_FIELD_NAME = b"authentication-results"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How a message came in."""
+
+    hello: str
+    """Name or address literal that the client gave."""
+    client_address: str
+    receiver: str
+    """Our hostname."""
+    protocol: str
+    """Registered 'with' keyword: SMTP, ESMTP, ESMTPS, UTF8SMTPS … (RFC 3848, RFC 6531)."""
+    identifier: str
+    """Our name for the transaction, as in the log."""
+    at: datetime
+    """With a time zone."""
+    tls: str = ""
+    """Version and cipher, for a comment; empty in clear."""
+
+
+def received_field(transfer: Transfer) -> bytes:
+    """Return a Received field, with CRLF."""
+    literal = _address_literal(transfer.client_address)
+    using = f"\r\n\t(using {transfer.tls})" if transfer.tls else ""
+    return (
+        f"Received: from {transfer.hello} ({literal}){using}\r\n"
+        f"\tby {transfer.receiver} with {transfer.protocol} id {transfer.identifier};\r\n"
+        f"\t{format_datetime(transfer.at)}\r\n"
+    ).encode("utf-8", "replace")
+
+
+def authentication_results_field(receiver: str, result: str, hello: str) -> bytes:
+    """Return an Authentication-Results field, with CRLF.
+
+    ``result``: ``pass``, or ``none`` for a client of the allow list. The method has no
+    registered name yet, hence the ``x-`` (RFC 8601 §2.7.7).
+    """
+    return (
+        f"Authentication-Results: {receiver};\r\n\tx-countersign={result} smtp.helo={hello}\r\n"
+    ).encode("utf-8", "replace")
+
+
+def without_forged_results(header: bytes, receiver: str) -> bytes:
+    """Return a header section without Authentication-Results fields that bear our name.
+
+    RFC 8601 §5. ``header``: whole lines ending in CRLF. A field that cannot be parsed and
+    names us anywhere counts as forged.
+    """
+    if _FIELD_NAME not in header.lower():
+        return header
+    return b"".join(
+        field for field in split_fields(header) if not _claims_to_be_from(field, receiver)
+    )
+
+
+def split_fields(header: bytes) -> list[bytes]:
+    """Split a header section into fields, each with its folded lines."""
+    fields: list[bytes] = []
+    for line in header.splitlines(keepends=True):
+        if fields and line[:1] in (b" ", b"\t"):
+            fields[-1] += line
+        else:
+            fields.append(line)
+    return fields
+
+
+def _claims_to_be_from(field: bytes, receiver: str) -> bool:
+    name, _, value = field.partition(b":")
+    if name.strip().lower() != _FIELD_NAME:
+        return False
+    text = value.decode("utf-8", "replace").replace("\r\n", "")
+    while (plain := _COMMENT.sub(" ", text)) != text:
+        text = plain
+    words = text.partition(";")[0].split()
+    service = words[0].strip('"').rstrip(".").lower() if words else ""
+    return service == receiver.lower()
+
+
+def _address_literal(address: str) -> str:
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+class HeaderTooBigError(ValueError):
+    """The header section is longer than the limit."""
+
+
+class HeaderRewriter:
+    """Puts trace fields before a message that passes in pieces, and removes forged ones.
+
+    Holds the header section back until it is complete; the body passes at once.
+    """
+
+    def __init__(self, added: bytes, receiver: str, *, max_header: int) -> None:
+        """``added``: fields to put first; ``max_header``: octets that may be held back."""
+        self._added = added
+        self._receiver = receiver
+        self._max_header = max_header
+        self._held = bytearray()
+        self._in_body = False
+
+    def feed(self, content: bytes) -> bytes:
+        """Return what can be passed on. Raises :class:`HeaderTooBigError`."""
+        if self._in_body:
+            return content
+        searched_to = max(0, len(self._held) - 3)
+        self._held += content
+        if self._held.startswith(b"\r\n"):
+            return self._release(0)
+        end = self._held.find(b"\r\n\r\n", searched_to)
+        if end >= 0:
+            return self._release(end + 2)
+        if len(self._held) > self._max_header:
+            raise HeaderTooBigError("The header section is too big")
+        return b""
+
+    def finish(self) -> bytes:
+        """Return what is still held: a message without a body."""
+        return b"" if self._in_body else self._release(len(self._held))
+
+    def _release(self, header_size: int) -> bytes:
+        self._in_body = True
+        header = bytes(self._held[:header_size])
+        rest = bytes(self._held[header_size:])
+        self._held.clear()
+        return self._added + without_forged_results(header, self._receiver) + rest
