@@ -61,7 +61,7 @@ class ServerSession(ABC):
     async def handle(self, event: Event) -> None:
         """Answer one event."""
 
-    async def ended(self) -> None:
+    async def ended(self) -> None:  # noqa: B027 - not every session has something to clean up
         """Clean up: the connection is gone, or about to be."""
 
     def time_allowed(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from countersign.gateway.config import Verification
 from countersign.protocol.reply import Reply, reply
@@ -86,8 +87,8 @@ def _is_towards(row: OpenSession, asker: Asker) -> bool:
     certificate = asker.tls.getpeercert() if asker.tls is not None else None
     if not certificate:
         return False
-    names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
-    return any(_name_matches(str(name), row.mx_host) for name in names)
+    names: Any = certificate.get("subjectAltName", ())
+    return any(kind == "DNS" and _name_matches(value, row.mx_host) for kind, value in names)
 
 
 def _name_matches(pattern: str, host: str) -> bool:

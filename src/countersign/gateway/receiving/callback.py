@@ -65,9 +65,7 @@ async def ask(callback: Callback, address: str, tls: ssl.SSLContext) -> Answer:
         conversation.stream.close()
 
 
-async def _converse(
-    conversation: Conversation, callback: Callback, tls: ssl.SSLContext
-) -> Answer:
+async def _converse(conversation: Conversation, callback: Callback, tls: ssl.SSLContext) -> Answer:
     if not await _reach_tls(conversation, callback, tls):
         return Answer.UNREACHABLE
     if callback.pins and not _matches_a_pin(conversation.stream.tls(), callback.pins):
@@ -83,9 +81,7 @@ async def _converse(
     return _read_answer(reply)
 
 
-async def _reach_tls(
-    conversation: Conversation, callback: Callback, tls: ssl.SSLContext
-) -> bool:
+async def _reach_tls(conversation: Conversation, callback: Callback, tls: ssl.SSLContext) -> bool:
     if not (await conversation.greeting()).is_positive:
         return False
     hello = await conversation.hello(callback.own_name)

@@ -81,7 +81,7 @@ class MaildirSession:
         self._copy: tuple[IO[bytes], Path] | None = None
         self._failed = False
 
-    async def mail(self, client: ClientFacts, envelope: Envelope) -> Reply:  # noqa: ARG002
+    async def mail(self, client: ClientFacts, envelope: Envelope) -> Reply:
         """Begin a transaction."""
         self._maildirs = []
         self._sender = str(envelope.mailbox) if envelope.mailbox is not None else ""

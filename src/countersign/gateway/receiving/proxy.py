@@ -118,7 +118,11 @@ class ProxyBackend:
         while self._idle:
             since, conversation = self._idle.pop()
             is_fresh = time.monotonic() - since < _IDLE_SECONDS
-            if is_fresh and not conversation.stream.is_closing and not conversation.stream.has_input:
+            if (
+                is_fresh
+                and not conversation.stream.is_closing
+                and not conversation.stream.has_input
+            ):
                 return conversation
             self._finish_later(conversation)
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +21,7 @@ from countersign.mail.trace import (
     authentication_results_field,
     received_field,
 )
+from countersign.protocol.data import ContentFault
 from countersign.protocol.events import (
     Content,
     DataCommand,
@@ -33,10 +34,9 @@ from countersign.protocol.events import (
     Reset,
     SessionIdOffered,
 )
-from countersign.protocol.data import ContentFault
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK
-from countersign.rules.admission import Admission, BlockRule, Client, admit, refuses_connection
+from countersign.rules.admission import Admission, Client, admit, refuses_connection
 from countersign.rules.network import network_key
 from countersign.rules.verification import Consequence, Outcome, judge
 from countersign.storage.tables import Block, TablesUnavailableError
@@ -351,10 +351,10 @@ class ReceivingSession(ServerSession):
             receiver=self._config.hostname,
             protocol=protocol,
             identifier=self._transaction,
-            at=datetime.now(timezone.utc).astimezone(),
+            at=datetime.now(UTC).astimezone(),
             tls=f"{cipher[1]} with cipher {cipher[0]}" if cipher else "",
         )
         result = "pass" if self._proven_host else "none"
-        return authentication_results_field(
-            self._config.hostname, result, name
-        ) + received_field(transfer)
+        return authentication_results_field(self._config.hostname, result, name) + received_field(
+            transfer
+        )

@@ -1,0 +1,192 @@
+"""The demo's world on loopback addresses: names, addresses, files, processes.
+
+Every host has an address of its own in 127.53.0.0/16, so that one port serves all of them
+and no root is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from countersign.demo.dns_server import DnsServer
+
+SMTP_PORT = 2525
+LMTP_PORT = 2424
+SUBMISSION_PORT = 2587
+DNS_ADDRESS, DNS_PORT = "127.53.0.53", 5353
+START_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One mail server of the demo."""
+
+    domain: str
+    address: str
+    registered: bool
+    user: str
+    """The local part of its one user."""
+
+    @property
+    def name(self) -> str:
+        """Its hostname."""
+        return f"mail.{self.domain}"
+
+    @property
+    def mailbox(self) -> str:
+        """Its user's address."""
+        return f"{self.user}@{self.domain}"
+
+
+ALPHA = Host("alpha.example", "127.53.1.1", registered=True, user="alice")
+BETA = Host("beta.example", "127.53.2.1", registered=True, user="bob")
+GAMMA = Host("gamma.example", "127.53.3.1", registered=False, user="carol")
+MALLORY = Host("mallory.example", "127.53.4.1", registered=False, user="mallory")
+HOSTS = (ALPHA, BETA, GAMMA, MALLORY)
+
+
+class DemoError(Exception):
+    """The world could not be set up; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class World:
+    """The running world."""
+
+    directory: Path
+    suspend_seconds: float = 2
+    """Short, so that the story need not wait 3 minutes after each attack."""
+    dns: DnsServer = field(default_factory=lambda: DnsServer(DNS_ADDRESS, DNS_PORT))
+    gateways: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    async def start(self) -> None:
+        """Start DNS and the gateways. Raises :class:`DemoError`."""
+        try:
+            await self.dns.start()
+        except OSError as error:
+            raise DemoError(
+                f"cannot listen on {DNS_ADDRESS}:{DNS_PORT} ({error.strerror}): is another demo"
+                " running? The demo needs Linux's loopback network 127.0.0.0/8."
+            ) from None
+        self._publish_names()
+        self._write_registry()
+        for host in (ALPHA, BETA):
+            self.maildir(host).parent.mkdir(parents=True, exist_ok=True)
+            self.config_file(host).write_text(self._config(host))
+        await asyncio.gather(*(self._start_gateway(host) for host in (ALPHA, BETA)))
+
+    async def stop(self) -> None:
+        """Stop everything that was started."""
+        for process in self.gateways.values():
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.gateways.values():
+            try:
+                async with asyncio.timeout(10):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await self.dns.stop()
+
+    def config_file(self, host: Host) -> Path:
+        """Return where a gateway's configuration is."""
+        return self.directory / f"{host.domain}.toml"
+
+    def maildir(self, host: Host) -> Path:
+        """Return the Maildir of a host's user."""
+        return self.directory / "mail" / host.domain / host.user / "Maildir"
+
+    def received(self, host: Host) -> list[Path]:
+        """Return the messages that a host's user has."""
+        return sorted((self.maildir(host) / "new").glob("*"))
+
+    def log_file(self, host: Host) -> Path:
+        """Return where a gateway's log is."""
+        return self.directory / f"{host.domain}.log"
+
+    def _publish_names(self) -> None:
+        for host in HOSTS:
+            self.dns.set(host.name, "A", host.address, ttl=5)
+            self.dns.set(host.domain, "MX", f"10 {host.name}.", ttl=5)
+
+    def _write_registry(self) -> None:
+        entries = (f'[[server]]\nhostname = "{host.name}"\n' for host in HOSTS if host.registered)
+        (self.directory / "registry.toml").write_text("\n".join(entries))
+
+    def _config(self, host: Host) -> str:
+        return f"""\
+# One of the demo's two registered servers.
+hostname = "{host.name}"
+state_directory = "{self.directory}/state-{host.domain}"
+workers = 1
+shutdown_timeout = 5
+
+[receiving]
+listen = ["{host.address}:{SMTP_PORT}"]
+
+[receiving.backend]
+kind = "maildir"
+maildir = "{self.directory}/mail/{{domain}}/{{local_part}}/Maildir"
+domains = ["{host.domain}"]
+
+[verification]
+suspend_seconds = {self.suspend_seconds}
+callback_port = {SMTP_PORT}
+callback_networks = ["127.53.0.0/16"]
+
+[sending]
+listen = ["{host.address}:{LMTP_PORT}"]
+port = {SMTP_PORT}
+source_addresses = ["{host.address}"]
+idle_timeout = 1
+
+[registry]
+kind = "file"
+path = "{self.directory}/registry.toml"
+
+[dns]
+nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
+"""
+
+    async def _start_gateway(self, host: Host) -> None:
+        with self.log_file(host).open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "countersign",
+                "gateway",
+                "--config",
+                str(self.config_file(host)),
+                stderr=log,
+                stdout=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        self.gateways[host.domain] = process
+        await self._wait_for_greeting(host, process)
+
+    async def _wait_for_greeting(self, host: Host, process: asyncio.subprocess.Process) -> None:
+        trouble = f"{host.name} did not start: see {self.log_file(host)}"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while process.returncode is None:
+                    if await _greets(host.address, SMTP_PORT):
+                        return
+                    await asyncio.sleep(0.05)
+        raise DemoError(trouble)
+
+
+async def _greets(address: str, port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(address, port)
+        greeting = await reader.readline()
+        writer.close()
+    except OSError:
+        return False
+    return greeting.startswith(b"220")
