@@ -1,0 +1,124 @@
+"""Runs the demo and shows it: a table that grows as things happen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from countersign.demo.cast import Cast
+from countersign.demo.story import Result, Story
+from countersign.demo.world import (
+    ALPHA,
+    BETA,
+    LMTP_PORT,
+    SMTP_PORT,
+    SUBMISSION_PORT,
+    DemoError,
+    World,
+)
+
+
+async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bool:
+    """Play the story and return whether every outcome was as promised.
+
+    ``keep``: stay up afterwards until interrupted. Raises :class:`DemoError`.
+    """
+    with tempfile.TemporaryDirectory(prefix="countersign-demo-") as directory:
+        world = World(Path(directory))
+        cast = Cast(world)
+        try:
+            with console.status("Starting DNS, two gateways and their neighbours …"):
+                await world.start()
+                await _start_cast(cast)
+            results = await _show_story(console, Story(world, cast, messages))
+            failures = [result for result in results if not result.as_promised]
+            _sum_up(console, world, results, failures)
+            if keep:
+                await _stay(console, world)
+        finally:
+            with console.status("Stopping …"):
+                await cast.stop()
+                await world.stop()
+    return not failures
+
+
+async def _start_cast(cast: Cast) -> None:
+    try:
+        await cast.start()
+    except OSError as error:
+        raise DemoError(f"a port of the demo is in use: {error}") from None
+
+
+async def _show_story(console: Console, story: Story) -> list[Result]:
+    results: list[Result] = []
+    with Live(_table([]), console=console, refresh_per_second=8) as live:
+        async for result in story.play():
+            results.append(result)
+            live.update(_table(results))
+    return results
+
+
+def _table(results: list[Result]) -> Table:
+    table = Table(title="What happened to each", expand=True)
+    table.add_column("Who")
+    table.add_column("tried")
+    table.add_column("decided at")
+    table.add_column("answer")
+    table.add_column("octets received", justify="right")
+    table.add_column("ms", justify="right")
+    table.add_column("as promised")
+    for result in results:
+        colour = "green" if result.answer.startswith("250") else "yellow"
+        table.add_row(
+            result.who,
+            result.tried,
+            result.stage,
+            f"[{colour}]{result.answer[:90]}[/]",
+            str(result.received),
+            f"{result.seconds * 1000:.0f}",
+            "yes" if result.as_promised else "[bold red]NO[/]",
+        )
+    return table
+
+
+def _sum_up(console: Console, world: World, results: list[Result], failures: list[Result]) -> None:
+    if not failures:
+        console.print(f"[green]All {len(results)} outcomes are as the design promises.[/]")
+        return
+    console.print(f"[bold red]{len(failures)} of {len(results)} outcomes are wrong.[/]")
+    for host in (ALPHA, BETA):
+        log = world.log_file(host).read_text(errors="replace").splitlines()
+        console.print(f"The last lines of {host.name}'s log:", *log[-15:], sep="\n", markup=False)
+
+
+async def _stay(console: Console, world: World) -> None:
+    console.print(
+        f"""
+The world stays up. Send mail into it with any client:
+  as a user of a registered server (a mail client, no password):
+    swaks -s {ALPHA.address}:{SUBMISSION_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
+  as an MTA behind a gateway:
+    swaks --protocol LMTP -s {ALPHA.address}:{LMTP_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
+  as anybody else, and be turned away:
+    swaks -tls -s {BETA.address}:{SMTP_PORT} -f you@example.org -t {BETA.mailbox}
+Received mail: {world.maildir(BETA)}/new
+               {world.maildir(ALPHA)}/new
+Logs:          {world.log_file(BETA)}
+Stop with Ctrl-C.""",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

@@ -1,0 +1,68 @@
+"""What the services of one worker share: opened once, closed together."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from countersign.gateway.config import Config
+from countersign.gateway.metrics import Metrics
+from countersign.gateway.resolver import Resolver
+from countersign.gateway.secret import load_secret
+from countersign.gateway.tls import client_context, server_context
+from countersign.registry.dns_client import DnsClient
+from countersign.registry.file import FileRegistry
+from countersign.registry.lookup import Registry
+from countersign.registry.name_list import NameListRegistry
+from countersign.storage.opening import open_tables
+from countersign.storage.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one worker."""
+
+    config: Config
+    tables: Tables
+    registry: Registry
+    resolver: Resolver
+    metrics: Metrics
+    secret: bytes
+    server_tls: ssl.SSLContext
+    client_tls: ssl.SSLContext
+
+    async def close(self) -> None:
+        """Release everything; the session rows of this process are deleted."""
+        await self.registry.aclose()
+        await self.tables.aclose()
+
+
+def open_parts(config: Config, metrics: Metrics | None = None) -> Parts:
+    """Open everything that the configuration names.
+
+    Raises :class:`~countersign.gateway.tls.TlsError`,
+    :class:`~countersign.gateway.secret.SecretError`,
+    :class:`~countersign.registry.file.RegistryFileError` and
+    :class:`~countersign.storage.tables.TablesUnavailableError`, whose texts say what to do.
+    """
+    settings = config.dns
+    client = DnsClient(settings.nameservers, timeout=settings.timeout, lifetime=settings.lifetime)
+    secret = load_secret(config.storage.secret_file, config.state_directory)
+    server_tls, client_tls = server_context(config), client_context(config)
+    registry = _open_registry(config, client)
+    return Parts(
+        config=config,
+        tables=open_tables(config.storage.url, config.state_directory),
+        registry=registry,
+        resolver=Resolver(client),
+        metrics=metrics or Metrics(),
+        secret=secret,
+        server_tls=server_tls,
+        client_tls=client_tls,
+    )
+
+
+def _open_registry(config: Config, client: DnsClient) -> Registry:
+    if config.registry.kind == "dns":
+        return NameListRegistry(config.registry.zone, client)
+    return FileRegistry(config.registry.path)
