@@ -24,9 +24,7 @@ async def open_id(sender: Gateway, receiver_address: str, mx_host: str = "") -> 
     return session_id
 
 
-async def claim(
-    gateway: Gateway, hello: str, session_id: str, source: str | None = None
-) -> Reply:
+async def claim(gateway: Gateway, hello: str, session_id: str, source: str | None = None) -> Reply:
     async with client_of(gateway, source=source, hello=hello) as client:
         return await client.command(client.dialogue.session_id(session_id))
 
@@ -69,6 +67,7 @@ async def test_nothing_is_offered_in_clear(world: World) -> None:
         for verb in (b"XSESSIONID ", b"XVERIFY "):
             client.stream.write(verb + BOGUS.encode() + b"\r\n")
             assert (await client.stream.read()).startswith(b"530 5.7.0")
+
 
 async def test_an_unregistered_server_is_turned_away_before_data(world: World) -> None:
     beta = await world.gateway("beta.example")
@@ -188,8 +187,14 @@ async def test_could_not_tell_is_never_false(world: World) -> None:
 
 
 async def test_a_callback_to_a_host_that_hangs_is_bounded_and_blocks_nobody(world: World) -> None:
-    beta = await world.gateway("beta.example", verification={"callback_timeout": 1,
-        "callback_port": world.port, "callback_networks": ["127.0.0.0/8"]})
+    beta = await world.gateway(
+        "beta.example",
+        verification={
+            "callback_timeout": 1,
+            "callback_port": world.port,
+            "callback_networks": ["127.0.0.0/8"],
+        },
+    )
     address, held = fresh_address(), []
     server = await asyncio.start_server(lambda _r, w: held.append(w), address, world.port)
     world.dns.set("hangs.example", "A", address)
@@ -242,7 +247,7 @@ async def test_a_key_pin_must_match(world: World) -> None:
     world.registered.remove(alpha.name)
     for pin, code in ((hashlib.sha256(der).hexdigest(), 250), ("00" * 32, 451)):
         world.write_registry(f'\n[[server]]\nhostname = "{alpha.name}"\npins = ["3 0 1 {pin}"]\n')
-            session_id = await open_id(alpha, beta.address)
+        session_id = await open_id(alpha, beta.address)
         answer = await claim(beta, alpha.name, session_id, alpha.address)
         assert answer.code == code, pin
 
@@ -253,9 +258,7 @@ async def test_an_asker_with_a_certificate_is_the_mx_host_from_any_address(world
     authority = make_authority(world.directory)
     certificate = make_host_certificate(authority, world.directory, "mail.beta.example")
     alpha = await world.gateway("alpha.example", tls={"client_ca": authority.file})
-    beta = await world.gateway(
-        "beta.example", tls={"certificate": certificate, "key": certificate}
-    )
+    beta = await world.gateway("beta.example", tls={"certificate": certificate, "key": certificate})
     elsewhere = fresh_address()
     session_id = await open_id(alpha, elsewhere, "mail.beta.example")
     assert (await claim(beta, alpha.name, session_id, alpha.address)).code == 250
@@ -285,7 +288,9 @@ async def test_the_literal_block_refuses_at_the_greeting(world: World) -> None:
     beta = await world.gateway(
         "beta.example",
         verification={
-            "block": "all", "callback_port": world.port, "callback_networks": ["127.0.0.0/8"]
+            "block": "all",
+            "callback_port": world.port,
+            "callback_networks": ["127.0.0.0/8"],
         },
     )
     source = fresh_address()

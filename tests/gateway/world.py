@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from countersign.demo.dns_server import DnsServer
+from countersign.demo.servers import Deliver, OnSessionId, OrdinaryServer, hand_over, listen
 from countersign.gateway.config import Config
 from countersign.gateway.conversation import Conversation, connect
+from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts, open_parts
 from countersign.gateway.receiving.service import ReceivingService
+from countersign.gateway.sending.service import SendingService
+from countersign.gateway.tls import make_self_signed
+from countersign.protocol.reply import Reply
 
 _addresses = itertools.count(1)
 
@@ -41,6 +46,7 @@ class World:
         self.dns = DnsServer("127.0.0.1", 0)
         self.registered: list[str] = []
         self.gateways: list[Gateway] = []
+        self.servers: list[tuple[OrdinaryServer, asyncio.Server]] = []
 
     async def start(self) -> None:
         await self.dns.start()
@@ -49,6 +55,9 @@ class World:
     async def stop(self) -> None:
         for gateway in self.gateways:
             await gateway.stop()
+        for service, server in self.servers:
+            server.close()
+            await service.drain(1)
         await self.dns.stop()
 
     def write_registry(self, extra: str = "") -> None:
@@ -71,6 +80,30 @@ class World:
         await gateway.start()
         self.gateways.append(gateway)
         return gateway
+
+    async def ordinary(
+        self,
+        domain: str,
+        deliver: Deliver,
+        *,
+        tls: bool = True,
+        on_session_id: OnSessionId | None = None,
+    ) -> OrdinaryServer:
+        """Start a mail server ``mail.<domain>`` that knows nothing of the registry."""
+        address = fresh_address()
+        context = None
+        if tls:
+            pair = self.directory / f"{domain}.pem"
+            pair.write_bytes(make_self_signed(f"mail.{domain}"))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair)
+        server = OrdinaryServer(
+            f"mail.{domain}", Metrics(), deliver, tls=context, on_session_id=on_session_id
+        )
+        self.servers.append((server, await listen(server, address, self.port)))
+        self.dns.set(f"mail.{domain}", "A", address)
+        self.dns.set(domain, "MX", f"10 mail.{domain}.")
+        return server
 
 
 class Gateway:
@@ -122,11 +155,27 @@ class Gateway:
         self._server = await loop.create_server(
             self.receiving.protocol, self.address, self.world.port
         )
+        self.sending = SendingService(self.parts)
+        await self.sending.start()
+        self._lmtp = await loop.create_server(self.sending.protocol, self.address, 0)
+        self.lmtp_port = int(self._lmtp.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         self._server.close()
+        self._lmtp.close()
+        await self.sending.drain(2)
         await self.receiving.drain(2)
         await self.parts.close()
+
+    async def send(self, content: bytes, *recipients: str, sender: str = "") -> list[Reply]:
+        """Hand a message over as the MTA does; a reply for each recipient."""
+        return await hand_over(
+            self.address,
+            self.lmtp_port,
+            f"<{sender or 'user@' + self.domain}>",
+            [f"<{recipient}>" for recipient in recipients],
+            content,
+        )
 
     def messages(self) -> list[bytes]:
         return [path.read_bytes() for path in sorted((self.maildir / "new").glob("*"))]

@@ -106,7 +106,7 @@ def prepare_directory(directory: Path) -> None:
 def forget_worker(directory: Path, pid: int) -> None:
     """Drop the gauges of a worker that has ended; its counters go on counting."""
     with contextlib.suppress(OSError):
-        mark_process_dead(pid, str(directory))
+        mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
 
 
 def collect(directory: Path) -> bytes:

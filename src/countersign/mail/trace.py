@@ -106,7 +106,7 @@ class HeaderRewriter:
     """
 
     def __init__(self, added: bytes, receiver: str, *, max_header: int) -> None:
-        """``added``: fields to put first; ``max_header``: octets that may be held back."""
+        """Put the fields ``added`` first; hold back ``max_header`` octets at most."""
         self._added = added
         self._receiver = receiver
         self._max_header = max_header

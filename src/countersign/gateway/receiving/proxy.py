@@ -85,9 +85,7 @@ class ProxyBackend:
                 return await self._introduce(kept, client)
         conversation = await self._connect(client)
         try:
-            greeting = await conversation.greeting()
-            if not greeting.is_positive:
-                raise ConversationError(f"the backend refused: {greeting}")
+            _require(await conversation.greeting(), "a connection")
             await self._hello(conversation, self.own_name)
             self._note_extensions(conversation)
             if self._introduces_by_xclient(conversation):
@@ -151,8 +149,7 @@ class ProxyBackend:
     async def _introduce(self, conversation: Conversation, client: ClientFacts) -> Conversation:
         """Tell the MTA who the client is, in a way that also ends what was before."""
         if not self._introduces_by_xclient(conversation):
-            if not (await conversation.command(conversation.dialogue.reset())).is_positive:
-                raise ConversationError("the backend refused RSET")
+            _require(await conversation.command(conversation.dialogue.reset()), "RSET")
             return conversation
         offered = conversation.extensions["XCLIENT"].upper().split()
         known = {
@@ -164,15 +161,12 @@ class ProxyBackend:
         }
         attributes = {name: known[name] for name in offered if name in known}
         accepted = await conversation.command(conversation.dialogue.xclient(attributes))
-        if not accepted.is_positive:
-            raise ConversationError(f"the backend refused XCLIENT: {accepted}")
+        _require(accepted, "XCLIENT")
         await self._hello(conversation, client.hello)
         return conversation
 
     async def _hello(self, conversation: Conversation, name: str) -> None:
-        answer = await conversation.hello(name)
-        if not answer.is_positive:
-            raise ConversationError(f"the backend refused the greeting: {answer}")
+        _require(await conversation.hello(name), "EHLO")
 
     def _note_extensions(self, conversation: Conversation) -> None:
         self._parameters = frozenset(
@@ -304,3 +298,8 @@ class ProxySession:
             for name, value in envelope.parameters.items()
             if name in taken
         )
+
+
+def _require(answer: Reply, what: str) -> None:
+    if not answer.is_positive:
+        raise ConversationError(f"the backend refused {what}: {answer}")
