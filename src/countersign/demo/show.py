@@ -23,6 +23,8 @@ from countersign.demo.world import (
     DemoError,
     World,
 )
+from countersign.gateway.config import Log
+from countersign.gateway.log import configure_log
 
 
 async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bool:
@@ -30,6 +32,7 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
 
     ``keep``: stay up afterwards until interrupted. Raises :class:`DemoError`.
     """
+    configure_log(Log(level="error", format="console"))
     with tempfile.TemporaryDirectory(prefix="countersign-demo-") as directory:
         world = World(Path(directory))
         cast = Cast(world)
@@ -66,21 +69,21 @@ async def _show_story(console: Console, story: Story) -> list[Result]:
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(title="What happened to each", expand=True)
-    table.add_column("Who")
-    table.add_column("tried")
-    table.add_column("decided at")
-    table.add_column("answer")
-    table.add_column("octets received", justify="right")
-    table.add_column("ms", justify="right")
-    table.add_column("as promised")
+    table = Table(title="What happened to each", expand=True, show_lines=True)
+    table.add_column("who", ratio=3, overflow="fold")
+    table.add_column("tried", ratio=3)
+    table.add_column("decided at", no_wrap=True)
+    table.add_column("answer", ratio=5)
+    table.add_column("octets", justify="right", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("as it\nshould", no_wrap=True)
     for result in results:
         colour = "green" if result.answer.startswith("250") else "yellow"
         table.add_row(
             result.who,
             result.tried,
             result.stage,
-            f"[{colour}]{result.answer[:90]}[/]",
+            f"[{colour}]{result.answer.partition('; see ')[0][:90]}[/]",
             str(result.received),
             f"{result.seconds * 1000:.0f}",
             "yes" if result.as_promised else "[bold red]NO[/]",

@@ -8,10 +8,18 @@ its workers. Without it (tests, tools) the values stay in the process.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -114,3 +122,11 @@ def collect(directory: Path) -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def serve(address: str, port: int, directory: Path) -> Callable[[], None]:
+    """Serve /metrics over HTTP; returns what stops it. Raises :class:`OSError`."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
+    server, _ = start_http_server(port, address, registry=registry)
+    return server.shutdown

@@ -45,16 +45,15 @@ def open_parts(config: Config, metrics: Metrics | None = None) -> Parts:
     :class:`~countersign.registry.file.RegistryFileError` and
     :class:`~countersign.storage.tables.TablesUnavailableError`, whose texts say what to do.
     """
-    settings = config.dns
-    client = DnsClient(settings.nameservers, timeout=settings.timeout, lifetime=settings.lifetime)
+    resolver = open_resolver(config)
     secret = load_secret(config.storage.secret_file, config.state_directory)
     server_tls, client_tls = server_context(config), client_context(config)
-    registry = _open_registry(config, client)
+    registry = open_registry(config, resolver.client)
     return Parts(
         config=config,
         tables=open_tables(config.storage.url, config.state_directory),
         registry=registry,
-        resolver=Resolver(client),
+        resolver=resolver,
         metrics=metrics or Metrics(),
         secret=secret,
         server_tls=server_tls,
@@ -62,7 +61,18 @@ def open_parts(config: Config, metrics: Metrics | None = None) -> Parts:
     )
 
 
-def _open_registry(config: Config, client: DnsClient) -> Registry:
+def open_resolver(config: Config) -> Resolver:
+    """Return the resolver that the configuration names."""
+    settings = config.dns
+    client = DnsClient(settings.nameservers, timeout=settings.timeout, lifetime=settings.lifetime)
+    return Resolver(client)
+
+
+def open_registry(config: Config, client: DnsClient | None = None) -> Registry:
+    """Return the registry that the configuration names.
+
+    Raises :class:`~countersign.registry.file.RegistryFileError`.
+    """
     if config.registry.kind == "dns":
-        return NameListRegistry(config.registry.zone, client)
+        return NameListRegistry(config.registry.zone, client or open_resolver(config).client)
     return FileRegistry(config.registry.path)

@@ -51,7 +51,7 @@ def decide(standing: Standing, *, is_own_session: bool, rule: Rule) -> Decision:
     """Decide the answer to one question.
 
     A wrong ID is answered FALSE once; while suspended it is refused like any other question,
-    and turns the suspension into the strict one, so that guessing never gets easier.
+    and turns a suspension after an answer into the strict one, for its full time from now.
     """
     if standing is Standing.FREE:
         if is_own_session:
@@ -59,7 +59,8 @@ def decide(standing: Standing, *, is_own_session: bool, rule: Rule) -> Decision:
         return Decision(Answer.FALSE, Standing.WRONG_ID)
     if _may_answer_own(standing, rule) and is_own_session:
         return Decision(Answer.TRUE, None if standing is Standing.WRONG_ID else Standing.ANSWERED)
-    if is_own_session:
+    if is_own_session or standing is Standing.WRONG_ID:
+        # Not renewed: whoever can make a receiver ask must not hold it suspended for ever.
         return Decision(Answer.SUSPENDED, None)
     return Decision(Answer.SUSPENDED, Standing.WRONG_ID)
 

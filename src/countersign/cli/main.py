@@ -1,0 +1,51 @@
+"""The countersign command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from countersign import __version__
+from countersign.cli import admin, check, setup
+from countersign.cli.demo import demo
+from countersign.cli.gateway import gateway, gateway_worker
+
+app = typer.Typer(
+    name="countersign",
+    help="Mail admitted only from servers that prove who they are.\n\n"
+    "See it at work: countersign demo. Set a gateway up: countersign setup config.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(gateway)
+app.command(hidden=True)(gateway_worker)
+app.add_typer(check.app, name="check")
+app.add_typer(setup.app, name="setup")
+app.add_typer(admin.app, name="admin")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"countersign {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it, and end."
+        ),
+    ] = False,
+) -> None:
+    """Hold what all commands have in common."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

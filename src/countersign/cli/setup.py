@@ -1,0 +1,58 @@
+"""countersign setup: prints configurations, of ours and of the MTA beside us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
+from countersign.cli.snippets import exim_snippet, postfix_snippet, systemd_unit
+from countersign.gateway.config import Config
+from countersign.gateway.settings_file import example_config, reference
+
+app = typer.Typer(
+    help="Print a configuration: for the gateway, its service manager, or the MTA beside it.",
+    no_args_is_help=True,
+)
+
+
+@app.command("config")
+def print_config() -> None:
+    """Print a whole configuration file, every setting explained.
+
+    Example: countersign setup config > /etc/countersign/gateway.toml
+    """
+    typer.echo(example_config())
+
+
+@app.command("reference")
+def print_reference() -> None:
+    """Print the reference of all settings as Markdown (docs/CONFIGURATION.md)."""
+    typer.echo(reference(), nl=False)
+
+
+@app.command("systemd")
+def print_systemd() -> None:
+    """Print a systemd unit: /etc/systemd/system/countersign-gateway.service."""
+    typer.echo(systemd_unit(), nl=False)
+
+
+@app.command("postfix")
+def print_postfix(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print what to add to Postfix's main.cf and master.cf, for this configuration."""
+    _print_snippet(postfix_snippet, config)
+
+
+@app.command("exim")
+def print_exim(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print what to add to Exim's configuration, for this configuration."""
+    _print_snippet(exim_snippet, config)
+
+
+def _print_snippet(make: Callable[[Config], str], config: Path) -> None:
+    try:
+        typer.echo(make(read_config(config)), nl=False)
+    except ValueError as error:
+        fail(str(error))

@@ -1,0 +1,152 @@
+"""The texts that `countersign setup` prints. Each is used as it is in a test."""
+
+from __future__ import annotations
+
+from countersign.gateway.config import BackendKind, ClientInformation, Config
+
+
+def postfix_snippet(config: Config) -> str:
+    """Return lines for main.cf and master.cf. Raises :class:`ValueError` if none fit."""
+    parts = ["# Postfix beside the Countersign gateway of " + config.hostname]
+    if config.receiving.enabled:
+        parts.append(_postfix_receiving(config))
+    if config.sending.enabled:
+        parts.append(_postfix_sending(config))
+    return "\n".join(parts)
+
+
+def _postfix_receiving(config: Config) -> str:
+    backend = config.receiving.backend
+    if backend.kind is not BackendKind.SMTP:
+        raise ValueError("receiving.backend.kind must be 'smtp' for Postfix behind the gateway")
+    host, _, port = backend.address.rpartition(":")
+    gateway = "127.0.0.0/8 [::1]/128" if host in ("127.0.0.1", "[::1]") else host
+    told = {
+        ClientInformation.XCLIENT: f"-o smtpd_authorized_xclient_hosts={gateway.replace(' ', ',')}",
+        ClientInformation.PROXY: "-o smtpd_upstream_proxy_protocol=haproxy",
+        ClientInformation.NONE: "-o syslog_name=postfix/behind-countersign",
+    }[backend.client_information]
+    return f"""\
+#
+# --- master.cf: the gateway listens on port 25, Postfix behind it -----------------------
+# Comment the line 'smtp inet n - y - - smtpd' out, and add:
+{host}:{port} inet n - n - - smtpd
+    {told}
+    -o smtpd_tls_security_level=none
+    -o smtpd_client_connection_rate_limit=0
+    -o smtpd_client_connection_count_limit=0
+"""
+
+
+def _postfix_sending(config: Config) -> str:
+    endpoint = config.sending.listen[0]
+    where = endpoint if endpoint.startswith("unix:") else f"inet:{endpoint}"
+    patience = int(config.sending.total_timeout) + 60
+    return f"""\
+#
+# --- main.cf: mail to the world goes through the gateway, which proves who we are -------
+default_transport = lmtp:{where}
+lmtp_data_done_timeout = {patience}s
+lmtp_destination_recipient_limit = {min(config.sending.max_recipients, 50)}
+# Each recipient's status, and each DSN, stays Postfix's work.
+"""
+
+
+def exim_snippet(config: Config) -> str:
+    """Return a router, a transport and the listener for Exim. Raises :class:`ValueError`."""
+    parts = ["# Exim beside the Countersign gateway of " + config.hostname]
+    if config.receiving.enabled:
+        parts.append(_exim_receiving(config))
+    if config.sending.enabled:
+        parts.append(_exim_sending(config))
+    return "\n".join(parts)
+
+
+def _exim_receiving(config: Config) -> str:
+    backend = config.receiving.backend
+    if backend.kind is not BackendKind.SMTP:
+        raise ValueError("receiving.backend.kind must be 'smtp' for Exim behind the gateway")
+    if backend.client_information is ClientInformation.XCLIENT:
+        raise ValueError(
+            "Exim knows no XCLIENT: set receiving.backend.client_information to 'proxy'"
+        )
+    host, _, port = backend.address.rpartition(":")
+    told = f"hosts_proxy = {host.strip('[]')}\n" if _uses_proxy(config) else ""
+    return f"""\
+#
+# --- main section: the gateway listens on port 25, Exim behind it ------------------------
+local_interfaces = <; {host.strip("[]")}.{port}
+{told}"""
+
+
+def _exim_sending(config: Config) -> str:
+    host, _, port = config.sending.listen[0].rpartition(":")
+    if config.sending.listen[0].startswith("unix:"):
+        raise ValueError("the first of sending.listen must be an address and port for Exim")
+    return f"""\
+#
+# --- routers section, in place of the router 'dnslookup' ---------------------------------
+countersign:
+  driver = manualroute
+  domains = ! +local_domains
+  transport = countersign
+  route_list = * {host}
+  self = send
+  no_more
+#
+# --- transports section -------------------------------------------------------------------
+countersign:
+  driver = smtp
+  protocol = lmtp
+  port = {port}
+  hosts_try_fastopen =
+  final_timeout = {int(config.sending.total_timeout) + 60}s
+"""
+
+
+def _uses_proxy(config: Config) -> bool:
+    return config.receiving.backend.client_information is ClientInformation.PROXY
+
+
+def systemd_unit() -> str:
+    """Return the unit file of the gateway."""
+    return """\
+[Unit]
+Description=Countersign mail gateway
+Documentation=file:/usr/share/doc/countersign/README.md
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStartPre=/usr/bin/env countersign check config /etc/countersign/gateway.toml
+ExecStart=/usr/bin/env countersign gateway --config /etc/countersign/gateway.toml
+ExecReload=/bin/kill -HUP $MAINPID
+# One word to the supervisor: it lets its workers finish their dialogues.
+KillMode=mixed
+TimeoutStopSec=90
+Restart=on-failure
+User=countersign
+Group=countersign
+StateDirectory=countersign
+StateDirectoryMode=0750
+ConfigurationDirectory=countersign
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+LimitNOFILE=65536
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+"""

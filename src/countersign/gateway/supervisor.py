@@ -1,0 +1,333 @@
+"""The gateway's first process: binds sockets, keeps workers running, reloads, stops.
+
+It handles no mail. Each worker has sockets of its own (SO_REUSEPORT), which the supervisor
+keeps open: when a worker dies, connections wait in their queues for its replacement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from countersign.gateway.config import Config
+from countersign.gateway.metrics import (
+    DIRECTORY_VARIABLE,
+    forget_worker,
+    prepare_directory,
+    serve,
+)
+from countersign.gateway.settings_file import ConfigError, load_config
+
+log = structlog.get_logger()
+
+READY_SECONDS = 60.0
+MAX_BACK_OFF = 30.0
+_BACKLOG = 4096
+
+
+class SupervisorError(Exception):
+    """The gateway cannot start; the text says what to do."""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    index: int
+    process: asyncio.subprocess.Process
+    lifeline: int
+    ready: bool = False
+    leaving: bool = False
+
+
+@dataclass(slots=True)
+class Sockets:
+    """Listening sockets by (service, endpoint, worker's index)."""
+
+    open: dict[tuple[str, str, int], socket.socket] = field(default_factory=dict)
+
+    def bind_all(self, config: Config, workers: int) -> None:
+        """Open what is wanted and not open yet. Raises :class:`SupervisorError`."""
+        for service, endpoint in listeners(config):
+            for index in range(workers):
+                key = (service, endpoint, index)
+                if key not in self.open:
+                    self.open[key] = self._bind(service, endpoint, index)
+
+    def close_others(self, config: Config, workers: int) -> None:
+        """Close what a new configuration no longer names."""
+        wanted = set(listeners(config))
+        for key in [key for key in self.open if key[:2] not in wanted or key[2] >= workers]:
+            self.open.pop(key).close()
+
+    def close(self) -> None:
+        """Close all."""
+        for one in self.open.values():
+            one.close()
+        self.open.clear()
+
+    def of(self, index: int, config: Config) -> list[tuple[str, int]]:
+        """Return a worker's (service, descriptor) pairs."""
+        return [
+            (service, self.open[service, endpoint, index].fileno())
+            for service, endpoint in listeners(config)
+        ]
+
+    def _bind(self, service: str, endpoint: str, index: int) -> socket.socket:
+        if endpoint.startswith("unix:") and index > 0:
+            # A path can be bound once: all workers share one queue.
+            return self.open[service, endpoint, 0].dup()
+        try:
+            return _listen(endpoint)
+        except OSError as error:
+            raise SupervisorError(_advice(service, endpoint, error)) from error
+
+
+def listeners(config: Config) -> list[tuple[str, str]]:
+    """Return (service, endpoint) for each address to listen on."""
+    found = []
+    if config.receiving.enabled:
+        found += [("receiving", endpoint) for endpoint in config.receiving.listen]
+    if config.sending.enabled:
+        found += [("sending", endpoint) for endpoint in config.sending.listen]
+    return found
+
+
+def _listen(endpoint: str) -> socket.socket:
+    if endpoint.startswith("unix:"):
+        return _listen_unix(Path(endpoint.removeprefix("unix:")))
+    host, _, port = endpoint.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host.strip("[]"), int(port)))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def _advice(service: str, endpoint: str, error: OSError) -> str:
+    advice = {
+        13: "ports below 1024 need root or CAP_NET_BIND_SERVICE (see countersign setup systemd)",
+        98: "another program listens there: stop it, or move it behind the gateway",
+        99: "this host has no such address",
+    }.get(error.errno or 0, "check the setting")
+    return f"{service}.listen {endpoint}: {error.strerror}; {advice}"
+
+
+class Supervisor:
+    """Runs a gateway from its configuration file."""
+
+    def __init__(self, config_file: Path, config: Config) -> None:
+        self._config_file = config_file
+        self._config = config
+        self._sockets = Sockets()
+        self._workers: set[_Worker] = set()
+        self._watching: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT. Raises :class:`SupervisorError`."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._start_reload)
+        prepare_directory(self._metrics_directory)
+        pid_file = self._config.state_directory / "supervisor.pid"
+        pid_file.write_text(f"{os.getpid()}\n")
+        stop_metrics = self._serve_metrics()
+        try:
+            self._sockets.bind_all(self._config, self.worker_count)
+            await self._start_workers()
+            log.info("ready", workers=len(self._workers), hostname=self._config.hostname)
+            notify("READY=1")
+            await self._stopping.wait()
+        finally:
+            notify("STOPPING=1")
+            await self._stop_workers()
+            self._sockets.close()
+            stop_metrics()
+            pid_file.unlink(missing_ok=True)
+            log.info("stopped")
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers there are to be."""
+        return self._config.workers or os.cpu_count() or 1
+
+    @property
+    def _metrics_directory(self) -> Path:
+        return self._config.state_directory / "metrics"
+
+    # -- workers -----------------------------------------------------------------------------
+
+    async def _start_workers(self) -> None:
+        await asyncio.gather(*(self._start_worker(index) for index in range(self.worker_count)))
+
+    async def _start_worker(self, index: int) -> None:
+        """Start a worker and wait until it is ready. Raises :class:`SupervisorError`."""
+        ready, ready_end = os.pipe()
+        lifeline_end, lifeline = os.pipe()
+        sockets = self._sockets.of(index, self._config)
+        command = [sys.executable, "-m", "countersign", "gateway-worker"]
+        command += ["--config", str(self._config_file), "--index", str(index)]
+        command += ["--ready", str(ready_end), "--lifeline", str(lifeline_end)]
+        for service, descriptor in sockets:
+            command += ["--socket", f"{service}:{descriptor}"]
+        descriptors = (ready_end, lifeline_end, *(descriptor for _, descriptor in sockets))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=subprocess.DEVNULL,
+                pass_fds=descriptors,
+                env={**os.environ, DIRECTORY_VARIABLE: str(self._metrics_directory)},
+            )
+        finally:
+            os.close(ready_end)
+            os.close(lifeline_end)
+        worker = _Worker(index, process, lifeline)
+        self._workers.add(worker)
+        task = asyncio.create_task(self._watch(worker))
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        worker.ready = await _becomes_ready(ready)
+        if not worker.ready:
+            raise SupervisorError(f"worker {index} did not start: its log says why")
+
+    async def _watch(self, worker: _Worker) -> None:
+        code = await worker.process.wait()
+        os.close(worker.lifeline)
+        self._workers.discard(worker)
+        forget_worker(self._metrics_directory, worker.process.pid)
+        if worker.leaving or not worker.ready or self._stopping.is_set():
+            return
+        log.error("worker ended", index=worker.index, code=code)
+        delay = 0.0
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay or 0.01):
+                    await self._stopping.wait()
+                    return
+            try:
+                await self._start_worker(worker.index)
+            except SupervisorError as error:
+                log.error("worker not replaced", reason=str(error))
+                delay = min(MAX_BACK_OFF, delay * 2 + 1)
+            else:
+                log.info("worker replaced", index=worker.index)
+                return
+
+    async def _stop_workers(self) -> None:
+        await self._dismiss(set(self._workers))
+
+    async def _dismiss(self, workers: set[_Worker]) -> None:
+        """Let workers drain, and end those that do not."""
+        for worker in workers:
+            worker.leaving = True
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.terminate()
+        waits = [asyncio.create_task(worker.process.wait()) for worker in workers]
+        if not waits:
+            return
+        _, late = await asyncio.wait(waits, timeout=self._config.shutdown_timeout + 5)
+        for worker in workers if late else ():
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.kill()
+        await asyncio.gather(*waits)
+
+    # -- reload ------------------------------------------------------------------------------
+
+    def _start_reload(self) -> None:
+        task = asyncio.create_task(self._reload())
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+    async def _reload(self) -> None:
+        """Start workers with the new configuration, then let the old ones leave."""
+        async with self._reloading:
+            notify("RELOADING=1")
+            old, old_config = set(self._workers), self._config
+            try:
+                config = load_config(self._config_file)
+                self._config = config
+                self._sockets.bind_all(config, self.worker_count)
+                for worker in old:
+                    worker.leaving = True
+                await self._start_workers()
+            except (ConfigError, SupervisorError) as error:
+                log.error("not reloaded: the old configuration stays", reason=str(error))
+                self._config = old_config
+                for worker in old:
+                    worker.leaving = False
+                await self._dismiss(self._workers - old)
+                return
+            finally:
+                notify("READY=1")
+            self._sockets.close_others(config, self.worker_count)
+            log.info("reloaded", workers=len(self._workers - old))
+            await self._dismiss(old)
+
+    def _serve_metrics(self) -> Callable[[], None]:
+        endpoint = self._config.metrics.listen
+        if not endpoint:
+            return lambda: None
+        host, _, port = endpoint.rpartition(":")
+        try:
+            return serve(host.strip("[]"), int(port), self._metrics_directory)
+        except OSError as error:
+            raise SupervisorError(f"metrics.listen {endpoint}: {error.strerror}") from error
+
+
+async def _becomes_ready(descriptor: int) -> bool:
+    """Wait for the octet that a worker writes when it has started; False if it ended instead."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bytes] = loop.create_future()
+
+    def readable() -> None:
+        if not done.done():
+            done.set_result(os.read(descriptor, 1))
+
+    loop.add_reader(descriptor, readable)
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return bool(await done)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def notify(state: str) -> None:
+    """Tell the service manager, if there is one (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    path = f"\0{address[1:]}" if address.startswith("@") else address
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(state.encode(), path)
