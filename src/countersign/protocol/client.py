@@ -51,6 +51,8 @@ class ClientDialogue:
     def __init__(self, *, lmtp: bool = False) -> None:
         self.lmtp = lmtp
         self.in_tls = False
+        self.server_left = False
+        """True once the server has said 421 unasked: nothing more may be sent."""
         self.extensions: Mapping[str, str] = {}
         """EHLO keywords of the server in upper case, with their parameters."""
         self._reader = ReplyReader()
@@ -74,7 +76,11 @@ class ClientDialogue:
         self._reader.feed(data)
         answers = []
         while (reply := self._reader.next_reply()) is not None:
-            answers.append(self._match(reply))
+            if reply.code == 421 and not self._due:
+                # A server may leave at any time (RFC 5321 §3.8); what it said before still holds.
+                self.server_left = True
+            else:
+                answers.append(self._match(reply))
         return answers
 
     def _match(self, reply: Reply) -> Answer:

@@ -255,7 +255,11 @@ class ProxySession:
             return
         if self._dirty:
             conversation.stream.abort()
-        elif self._had_errors or conversation.dialogue.replies_due:
+        elif (
+            self._had_errors
+            or conversation.dialogue.replies_due
+            or conversation.dialogue.server_left
+        ):
             await conversation.finish()
         else:
             self._backend.keep(conversation)

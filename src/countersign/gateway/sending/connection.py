@@ -59,6 +59,7 @@ class Connection:
             and not conversation.stream.is_closing
             and not conversation.stream.has_input
             and conversation.dialogue.replies_due == 0
+            and not conversation.dialogue.server_left
         )
 
     async def open(self) -> None:
