@@ -32,6 +32,8 @@ class Records:
     """False: NXDOMAIN. True with no data: NODATA."""
     ttl: float
     """Seconds."""
+    is_certain: bool = True
+    """False: an empty answer without SOA, as a lame server gives it too (RFC 2308 §2.2)."""
 
 
 class DnsClient:
@@ -87,13 +89,18 @@ class DnsClient:
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise ResolutionFailedError(f"{kind} of a name: {type(error).__name__}") from error
         if answer.rrset is None:
-            return Records((), exists=True, ttl=_negative_ttl(answer.response))
+            ttl = _negative_ttl(answer.response)
+            return Records((), exists=True, ttl=ttl, is_certain=_has_soa(answer.response))
         return Records(tuple(answer.rrset), exists=True, ttl=min(answer.rrset.ttl, _MAX_TTL))
 
 
 def _nameserver(endpoint: str) -> Any:
     host, _, port = endpoint.rpartition(":")
     return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
+
+
+def _has_soa(response: Any) -> bool:
+    return any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority)
 
 
 def _negative_ttl(response: Any) -> float:

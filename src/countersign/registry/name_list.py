@@ -49,6 +49,8 @@ class NameListRegistry:
             return RegistryEntry(hostname, Standing.REGISTERED, _pins(fields))
         if texts.data:
             return RegistryEntry(hostname, Standing.SUSPENDED, reason=_reason(fields))
+        if not (addresses.is_certain and texts.is_certain):
+            raise RegistryUnavailableError("the list's server gave an empty answer without SOA")
         return RegistryEntry(hostname, Standing.ABSENT)
 
     async def aclose(self) -> None:

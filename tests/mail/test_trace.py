@@ -1,0 +1,59 @@
+"""Trace fields: added, forged ones removed, the rest of the message untouched."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countersign.mail.trace import HeaderRewriter, HeaderTooBigError, without_forged_results
+
+US = "mx.example.org"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"Authentication-Results: mx.example.org; dkim=pass\r\n",
+        b"authentication-results : MX.example.org 1;\r\n\tspf=pass\r\n",
+        b"Authentication-Results: (a (nested) comment) mx.example.org; x=y\r\n",
+        b'Authentication-Results:\r\n "mx.example.org" ; none\r\n',
+        b"AUTHENTICATION-RESULTS: mx.example.org.; none\r\n",
+    ],
+)
+def test_forged_results_are_removed_and_others_stay(forged: bytes) -> None:
+    others = (
+        b"Authentication-Results: other.example; dkim=pass\r\n"
+        b"Subject: Authentication-Results: mx.example.org; dkim=pass\r\n"
+    )
+    assert without_forged_results(b"A: b\r\n" + forged + others, US) == b"A: b\r\n" + others
+
+
+lines = st.lists(
+    st.binary(max_size=30).map(lambda line: line.replace(b"\r", b"").replace(b"\n", b""))
+)
+
+
+@given(lines, lines, st.data())
+def test_the_message_passes_untouched_however_it_is_cut(
+    header: list[bytes], body: list[bytes], data: st.DataObject
+) -> None:
+    head = b"".join(b"X:" + line + b"\r\n" for line in header)
+    message = head + b"\r\n" + b"".join(line + b"\r\n" for line in body)
+    rewriter = HeaderRewriter(b"Added: 1\r\n", US, max_header=100_000)
+    output, rest = b"", message
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        output += rewriter.feed(rest[:size])
+        rest = rest[size:]
+    assert output + rewriter.finish() == b"Added: 1\r\n" + message
+
+
+def test_a_message_without_a_body_and_an_endless_header() -> None:
+    rewriter = HeaderRewriter(b"Added: 1\r\n", US, max_header=100)
+    assert rewriter.feed(b"A: b\r\n") == b""
+    assert rewriter.finish() == b"Added: 1\r\nA: b\r\n"
+    rewriter = HeaderRewriter(b"", US, max_header=100)
+    with pytest.raises(HeaderTooBigError):
+        for _ in range(50):
+            rewriter.feed(b"A: b\r\n")
