@@ -87,10 +87,16 @@ def test_keys_of_networks(address: ipaddress.IPv4Address | ipaddress.IPv6Address
         assert key.endswith("/64")
 
 
+NOT_TO_BE_CALLED = [
+    *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.1.1", "0.0.0.0", "224.0.0.1"),
+    *("100.64.0.1", "255.255.255.255", "8.8.8.8", "::1", "fe80::1", "fc00::1", "ff02::1"),
+    "::ffff:127.0.0.1",
+]
+
+
 @pytest.mark.parametrize(
     "address",
-    "127.0.0.1 10.0.0.1 192.168.1.1 169.254.1.1 0.0.0.0 224.0.0.1 100.64.0.1 255.255.255.255 "
-    "8.8.8.8 ::1 fe80::1 fc00::1 ff02::1 ::ffff:127.0.0.1".split(),
+    NOT_TO_BE_CALLED,
 )
 def test_callbacks_go_to_public_addresses_of_others_only(address: str) -> None:
     assert not is_callback_target(address, own_addresses={"8.8.8.8"}, permitted_networks=())
