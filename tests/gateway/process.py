@@ -31,7 +31,19 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
             )
-        await self.wait_for_log('"ready"')
+        await self._wait_for_greeting()
+
+    async def _wait_for_greeting(self) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                assert self.process.returncode is None, self.log_file.read_text()
+                try:
+                    reader, writer = await asyncio.open_connection(self.address, self.port)
+                    if await reader.readline():
+                        writer.close()
+                        return
+                except OSError:
+                    await asyncio.sleep(0.02)
 
     async def wait_for_log(self, text: str, count: int = 1, timeout: float = 30) -> None:
         async with asyncio.timeout(timeout):

@@ -1,0 +1,1 @@
+"""Measurements against Postfix in the same run; every figure that counts is a ratio."""
