@@ -192,4 +192,5 @@ def main() -> None:
     console.print(f"Written to {RESULTS}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import structlog
 
@@ -32,6 +33,23 @@ _PARAMETERS_BY_EXTENSION = {
 _ALWAYS = frozenset({"SIZE", "BODY"})
 
 
+_PIECE = 64 * 1024
+"""Octets of content that are sent at one stroke."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Idle:
+    """A connection between transactions, and the client that the MTA takes it for."""
+
+    since: float
+    conversation: Conversation
+    client: tuple[str, str, bool]
+
+
+def _identity(client: ClientFacts) -> tuple[str, str, bool]:
+    return client.address, client.hello, client.extended
+
+
 class ProxyBackend:
     """The MTA behind this gateway."""
 
@@ -40,7 +58,7 @@ class ProxyBackend:
         self.own_name = own_name
         self.lmtp = settings.kind is BackendKind.LMTP
         self._parameters = _ALWAYS
-        self._idle: deque[tuple[float, Conversation]] = deque()
+        self._idle: deque[_Idle] = deque()
         self._probe: asyncio.Task[None] | None = None
 
     @property
@@ -61,7 +79,7 @@ class ProxyBackend:
         if self._probe is not None:
             self._probe.cancel()
         while self._idle:
-            await self._idle.popleft()[1].finish()
+            await self._idle.popleft().conversation.finish()
 
     async def _learn(self) -> None:
         delay = 1.0
@@ -80,9 +98,11 @@ class ProxyBackend:
 
     async def open(self, client: ClientFacts) -> Conversation:
         """Return a connection that knows the client. Raises :class:`ConversationError`."""
-        while (kept := self._take_idle()) is not None:
+        while (kept := self._take_idle(client)) is not None:
+            if kept.client == _identity(client):
+                return kept.conversation
             with contextlib.suppress(ConversationError):
-                return await self._introduce(kept, client)
+                return await self._introduce(kept.conversation, client)
         conversation = await self._connect(client)
         try:
             _require(await conversation.greeting(), "a connection")
@@ -95,15 +115,15 @@ class ProxyBackend:
             raise
         return conversation
 
-    def keep(self, conversation: Conversation) -> None:
-        """Keep a connection between transactions for the next client."""
+    def keep(self, conversation: Conversation, client: ClientFacts) -> None:
+        """Keep a connection between transactions, for its client or the next one."""
         settings = self.settings
         reusable = self.lmtp or (
             settings.client_information is ClientInformation.NONE
             or self._introduces_by_xclient(conversation)
         )
         if reusable and not conversation.stream.has_input and len(self._idle) < _IDLE_CONNECTIONS:
-            self._idle.append((time.monotonic(), conversation))
+            self._idle.append(_Idle(time.monotonic(), conversation, _identity(client)))
         else:
             self._finish_later(conversation)
 
@@ -112,17 +132,18 @@ class ProxyBackend:
             conversation.send(conversation.dialogue.quit())
         conversation.stream.close()
 
-    def _take_idle(self) -> Conversation | None:
+    def _take_idle(self, client: ClientFacts) -> _Idle | None:
+        """Return a live idle connection, one that knows the client already if there is one."""
+        identity = _identity(client)
         while self._idle:
-            since, conversation = self._idle.pop()
-            is_fresh = time.monotonic() - since < _IDLE_SECONDS
-            if (
-                is_fresh
-                and not conversation.stream.is_closing
-                and not conversation.stream.has_input
-            ):
-                return conversation
-            self._finish_later(conversation)
+            known = (kept for kept in reversed(self._idle) if kept.client == identity)
+            kept = next(known, self._idle[-1])
+            self._idle.remove(kept)
+            stream = kept.conversation.stream
+            is_fresh = time.monotonic() - kept.since < _IDLE_SECONDS
+            if is_fresh and not stream.is_closing and not stream.has_input:
+                return kept
+            self._finish_later(kept.conversation)
         return None
 
     async def _connect(self, client: ClientFacts) -> Conversation:
@@ -155,7 +176,6 @@ class ProxyBackend:
         known = {
             "NAME": "[UNAVAILABLE]",
             "ADDR": f"IPV6:{client.address}" if ":" in client.address else client.address,
-            "PORT": str(client.port),
             "PROTO": "ESMTP" if client.extended else "SMTP",
             "HELO": client.hello,
         }
@@ -188,12 +208,16 @@ class ProxySession:
         self._dirty = False
         """A transaction is open at the MTA."""
         self._failure: ConversationError | None = None
+        self._client: ClientFacts | None = None
+        self._held = bytearray()
+        """Content not sent yet, so that a small message goes out in one piece with its end."""
 
     async def mail(self, client: ClientFacts, envelope: Envelope) -> Reply:
         """Begin a transaction; connects first if need be."""
         try:
             if self._conversation is None:
                 self._conversation = await self._backend.open(client)
+                self._client = client
         except ConversationError as error:
             return self._lost(error)
         command = self._conversation.dialogue.mail
@@ -213,14 +237,20 @@ class ProxySession:
         if self._conversation is None:
             return UNAVAILABLE
         self._failure = None
+        self._held.clear()
         return await self._command(self._conversation.dialogue.data())
 
     async def content(self, data: bytes) -> None:
         """Pass a piece of the content at the MTA's pace."""
         if self._conversation is None or self._failure is not None:
             return
+        self._held += data
+        if len(self._held) < _PIECE:
+            return
+        held = bytes(self._held)
+        self._held.clear()
         try:
-            await self._conversation.send_content(data)
+            await self._conversation.send_content(held)
         except ConversationError as error:
             self._failure = error
 
@@ -230,7 +260,10 @@ class ProxySession:
         if conversation is None or self._failure is not None:
             return self._lost(self._failure or ConversationError("no connection"))
         try:
-            conversation.send(conversation.dialogue.end_of_content())
+            dialogue = conversation.dialogue
+            last = dialogue.content(bytes(self._held)) + dialogue.end_of_content()
+            self._held.clear()
+            conversation.send(last)
             return self._noted(await conversation.reply(patience=2))
         except ConversationError as error:
             return self._lost(error)
@@ -261,8 +294,8 @@ class ProxySession:
             or conversation.dialogue.server_left
         ):
             await conversation.finish()
-        else:
-            self._backend.keep(conversation)
+        elif self._client is not None:
+            self._backend.keep(conversation, self._client)
 
     async def _command(self, octets: bytes) -> Reply:
         if self._conversation is None:
