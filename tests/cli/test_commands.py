@@ -40,10 +40,14 @@ def configured(directory: Path, text: str = "") -> str:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("hostname = ", 1, "Invalid value"),
+        ("hostname = \n", 1, "Invalid value"),
         ("workers = 1\n", 0, "hostname: this setting has no default"),
         ('hostname = "a.example"\nworkers = -1\n', 2, "workers: Input should be greater"),
-        ('hostname = "a.example"\n[verification]\nsuspend_second = 3\n', 3, "suspend_seconds meant"),
+        (
+            'hostname = "a.example"\n[verification]\nsuspend_second = 3\n',
+            3,
+            "suspend_seconds meant",
+        ),
         ('hostname = "a.example"\n[receiving]\nlisten = ["nowhere"]\n', 3, "ADDRESS:PORT"),
         ('hostname = "a.example"\n[receiving.backend]\nkind = "x"\n', 3, "kind"),
         ('hostname = "a.example"\n[registry]\nkind = "dns"\n', 2, "zone must be given"),
@@ -73,7 +77,9 @@ def test_the_printed_example_is_a_valid_configuration() -> None:
         line.removeprefix("# ") if " = " in line and not line.endswith('= ""') else line
         for line in example_config().splitlines()
     ]
-    assert parse_config("\n".join(lines)).model_dump() == parse_config(example_config()).model_dump()
+    assert (
+        parse_config("\n".join(lines)).model_dump() == parse_config(example_config()).model_dump()
+    )
 
 
 def test_committed_files_are_those_that_the_code_prints() -> None:

@@ -234,6 +234,18 @@ async def test_the_senders_address_may_change_at_any_time(world: World) -> None:
     impostor.close()
 
 
+async def test_the_callback_stays_in_the_family_of_the_connection(world: World) -> None:
+    """From an address of the other family the claimed host would say FALSE of a true ID."""
+    alpha, beta = await world.gateway("alpha.example"), await world.gateway("beta.example")
+    world.dns.set(alpha.name, "AAAA", "::1")
+    session_id = await open_id(alpha, beta.address)
+    assert (await claim(beta, alpha.name, session_id, alpha.address)).code == 250
+    world.dns.remove(alpha.name)
+    world.dns.set(alpha.name, "AAAA", "::1")
+    session_id = await open_id(alpha, beta.address)
+    assert (await claim(beta, alpha.name, session_id, alpha.address)).code == 451
+
+
 async def test_a_key_pin_must_match(world: World) -> None:
     import hashlib
     import ssl

@@ -40,7 +40,9 @@ class Network:
         self.inside(nat, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.inside(nat, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.inside(nat, "ip", "addr", "add", f"{PUBLIC}/32", "dev", "lo")
-        self.inside(self.names["rcv"], "ip", "route", "replace", f"{PUBLIC}/32", "via", "203.0.113.1")
+        self.inside(
+            self.names["rcv"], "ip", "route", "replace", f"{PUBLIC}/32", "via", "203.0.113.1"
+        )
         rules = f"""
 table ip nat {{
   chain out {{ type nat hook postrouting priority 100;

@@ -149,7 +149,13 @@ class Verifier:
                 permitted_networks=self._settings.callback_networks,
             )
         ]
-        return permitted[: self._settings.callback_max_addresses]
+        # Asked from another address than the one the sender connected to, the claimed host says
+        # FALSE, unless our certificate proves who we are: so the other family comes last or never.
+        is_ipv6 = ":" in claim.local_address
+        usable = [address for address in permitted if (":" in address) == is_ipv6]
+        if self._config.tls.certificate is not None:
+            usable += [address for address in permitted if address not in usable]
+        return usable[: self._settings.callback_max_addresses]
 
     async def _ask_in_turn(
         self, claim: Claim, entry: RegistryEntry, addresses: list[str]
