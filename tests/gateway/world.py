@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -31,10 +33,14 @@ def fresh_address() -> str:
     return f"127.60.{number // 250}.{number % 250 + 1}"
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """Return a port that nobody uses on any address, and that no client is given by chance."""
+    # Below the ephemeral range: a connection from one of our addresses could take the port.
+    for port in random.sample(range(10240, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
+    raise RuntimeError("no free port")
 
 
 class World:

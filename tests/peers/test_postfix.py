@@ -98,6 +98,7 @@ async def test_mail_waits_in_the_queue_while_the_backend_is_down(world: World) -
     await alpha.postfix.submit(CONTENT, alpha.user, "user@beta.example")
     await alpha.postfix.wait_for_log("status=deferred")
     with Postfix("mx.beta.example", f"127.0.0.1:{port}") as beta:
+        await alpha.postfix.wait_for_log("status=sent")
         [message] = await beta.wait_for_messages(1)
         assert message.endswith(b"\n\n.a dot\n..\nend\n")
     alpha.postfix.__exit__()

@@ -68,10 +68,16 @@ def _exim_receiving(config: Config) -> str:
         raise ValueError("receiving.backend.kind must be 'smtp' for Exim behind the gateway")
     if backend.client_information is ClientInformation.XCLIENT:
         raise ValueError(
-            "Exim knows no XCLIENT: set receiving.backend.client_information to 'proxy'"
+            "Exim knows no XCLIENT: set receiving.backend.client_information to 'proxy' or 'none'"
         )
     host, _, port = backend.address.rpartition(":")
-    told = f"hosts_proxy = {host.strip('[]')}\n" if _uses_proxy(config) else ""
+    told = ""
+    if backend.client_information is ClientInformation.PROXY:
+        told = (
+            "# Needs an Exim built with PROXY support: exim -bV | grep PROXY. Without it, set\n"
+            "# receiving.backend.client_information to 'none' and leave this line out.\n"
+            f"hosts_proxy = {host.strip('[]')}\n"
+        )
     return f"""\
 #
 # --- main section: the gateway listens on port 25, Exim behind it ------------------------
@@ -102,10 +108,6 @@ countersign:
   hosts_try_fastopen =
   final_timeout = {int(config.sending.total_timeout) + 60}s
 """
-
-
-def _uses_proxy(config: Config) -> bool:
-    return config.receiving.backend.client_information is ClientInformation.PROXY
 
 
 def systemd_unit() -> str:

@@ -53,13 +53,13 @@ class DnsServer:
         return f"{self.address}:{self.port}"
 
     async def start(self) -> None:
-        """Listen; port 0 takes a free one. Raises :class:`OSError`."""
+        """Listen; port 0 takes one that is free for both UDP and TCP. Raises :class:`OSError`."""
         loop = asyncio.get_running_loop()
+        self._tcp = await asyncio.start_server(self._serve_tcp, self.address, self.port)
+        self.port = self._tcp.sockets[0].getsockname()[1]
         self._udp, _ = await loop.create_datagram_endpoint(
             lambda: _Datagrams(self), local_addr=(self.address, self.port)
         )
-        self.port = self._udp.get_extra_info("sockname")[1]
-        self._tcp = await asyncio.start_server(self._serve_tcp, self.address, self.port)
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -85,6 +85,7 @@ class ServerDialogue:
         self._content: ContentReader | None = None
         self._parameters: frozenset[str] = frozenset()
         self._in_transaction = False
+        self._mail_was_refused = False
         self._session_id_used = False
 
     # -- what the application calls -------------------------------------------------
@@ -232,8 +233,11 @@ class ServerDialogue:
         return None
 
     def _refuse(self, answer: Reply) -> None:
-        self.errors += 1
         self._send(answer)
+        if answer is BAD_SEQUENCE and self._mail_was_refused:
+            # What a client pipelined behind a refused MAIL is no error of its own (RFC 2920).
+            return
+        self.errors += 1
         if self.errors >= self.settings.max_errors:
             self.close(reply(421, "4.7.0", "Too many errors"))
 
@@ -349,8 +353,9 @@ class ServerDialogue:
                 self._state = _State.TLS
             case SessionIdOffered() if positive:
                 self._session_id_used = True
-            case MailFrom() if positive:
-                self._in_transaction = True
+            case MailFrom():
+                self._in_transaction = positive
+                self._mail_was_refused = not positive
             case RcptTo() if positive:
                 self.recipients += 1
             case DataCommand() if answer.is_intermediate:
@@ -375,6 +380,7 @@ class ServerDialogue:
 
     def _end_transaction(self) -> None:
         self._in_transaction = False
+        self._mail_was_refused = False
         self.recipients = 0
         self._content = None
 
