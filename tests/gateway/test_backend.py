@@ -150,3 +150,32 @@ async def test_a_smuggled_message_never_reaches_the_backend(world: World) -> Non
             assert (await client.stream.read()).startswith(b"550 5.6.0")
             assert await client.stream.read() == b"", "the connection ends"
     assert backend.taken == []
+
+
+async def test_an_lmtp_backend_takes_one_recipient_at_a_time(world: World) -> None:
+    """LMTP answers each recipient, SMTP once for all: with one each, no answer is lost."""
+    gamma = await world.gateway("gamma.example")
+    hub = await world.gateway("hub.example")
+    source = fresh_address()
+    # The LMTP server behind is the sending side of another gateway.
+    settings = {"kind": "lmtp", "address": f"{hub.address}:{hub.lmtp_port}"}
+    beta = await world.gateway("beta.example", receiving={"allow": [source], "backend": settings})
+    async with client_of(beta, source=source) as client:
+        dialogue = client.dialogue
+        codes = []
+        for octets in (
+            dialogue.mail("<a@b.example>"),
+            dialogue.rcpt("<user@gamma.example>"),
+            dialogue.rcpt("<other@gamma.example>"),
+            dialogue.data(),
+        ):
+            codes.append((await client.command(octets)).code)
+        assert codes == [250, 250, 452, 354]
+        await client.send_content(b"Subject: x\r\n\r\nx\r\n")
+        assert (await client.command(dialogue.end_of_content())).code == 250
+        await client.command(dialogue.mail("<a@b.example>"))
+        await client.command(dialogue.rcpt("<nobody@gamma.example>"))
+        await client.command(dialogue.data())
+        await client.send_content(b"Subject: x\r\n\r\nx\r\n")
+        assert (await client.command(dialogue.end_of_content())).code == 550
+    assert len(gamma.messages()) == 1
