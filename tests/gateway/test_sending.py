@@ -184,3 +184,13 @@ async def test_many_messages_at_one_time(world: World, count: int) -> None:
     )
     assert {answer.code for [answer] in answers} == {250}, answers
     assert len(beta.messages()) == count
+
+
+async def test_two_receivers_at_once(world: World) -> None:
+    alpha = await world.gateway("alpha.example")
+    beta, delta = await world.gateway("beta.example"), await world.gateway("delta.example")
+    answers = await asyncio.gather(
+        *(alpha.send(CONTENT, "user@beta.example", "user@delta.example") for _ in range(10))
+    )
+    assert {answer.code for pair in answers for answer in pair} == {250}
+    assert (len(beta.messages()), len(delta.messages())) == (10, 10)
