@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from countersign.cli.configurations import gateway_example, whole_reference
 from countersign.cli.main import app
 from countersign.cli.snippets import systemd_unit
 from countersign.gateway.config import Config
-from countersign.gateway.settings_file import ConfigError, example_config, parse_config, reference
+from countersign.settings.file import ConfigError, parse_config
 from countersign.storage.local import LocalTables
 from countersign.storage.tables import Block
 
@@ -56,7 +57,7 @@ def configured(directory: Path, text: str = "") -> str:
 )
 def test_faults_have_their_line_setting_and_reason(text: str, line: int, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config(text)
+        parse_config(text, Config)
     [fault] = caught.value.faults
     assert fault.line == line
     assert words in str(fault)
@@ -65,25 +66,26 @@ def test_faults_have_their_line_setting_and_reason(text: str, line: int, words: 
 @given(st.text(max_size=200))
 def test_any_text_is_a_configuration_or_a_clear_error(text: str) -> None:
     try:
-        assert isinstance(parse_config(text), Config)
+        assert isinstance(parse_config(text, Config), Config)
     except ConfigError as error:
         assert error.faults
 
 
 def test_the_printed_example_is_a_valid_configuration() -> None:
-    assert parse_config(example_config()).hostname == "mail.example.org"
+    assert parse_config(gateway_example(), Config).hostname == "mail.example.org"
     # Also with every commented default in force, but those that have no text form.
     lines = [
         line.removeprefix("# ") if " = " in line and not line.endswith('= ""') else line
-        for line in example_config().splitlines()
+        for line in gateway_example().splitlines()
     ]
     assert (
-        parse_config("\n".join(lines)).model_dump() == parse_config(example_config()).model_dump()
+        parse_config("\n".join(lines), Config).model_dump()
+        == parse_config(gateway_example(), Config).model_dump()
     )
 
 
 def test_committed_files_are_those_that_the_code_prints() -> None:
-    assert (ROOT / "docs/CONFIGURATION.md").read_text() == reference()
+    assert (ROOT / "docs/CONFIGURATION.md").read_text() == whole_reference()
     assert (ROOT / "deploy/countersign-gateway.service").read_text() == systemd_unit()
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from countersign.gateway.config import Config
-from countersign.gateway.settings_file import ConfigError, load_config
+from countersign.settings.file import ConfigError, load_config
 
 DEFAULT_CONFIG = Path("/etc/countersign/gateway.toml")
 ConfigOption = Annotated[
@@ -28,6 +28,6 @@ def fail(text: str, code: int = 2) -> NoReturn:
 def read_config(path: Path) -> Config:
     """Return the configuration, or end with all that is wrong with it."""
     try:
-        return load_config(path)
+        return load_config(path, Config)
     except ConfigError as error:
         fail(str(error))

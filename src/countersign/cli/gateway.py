@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
-from countersign.gateway.log import configure_log
+from countersign.settings.log import configure_log
 
 
 def gateway(config: ConfigOption = DEFAULT_CONFIG) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 import typer
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
+from countersign.cli.configurations import (
+    gateway_example,
+    registrar_example,
+    whole_reference,
+)
 from countersign.cli.snippets import exim_snippet, postfix_snippet, systemd_unit
 from countersign.gateway.config import Config
-from countersign.gateway.settings_file import example_config, reference
 
 app = typer.Typer(
     help="Print a configuration: for the gateway, its service manager, or the MTA beside it.",
@@ -24,13 +28,22 @@ def print_config() -> None:
 
     Example: countersign setup config > /etc/countersign/gateway.toml
     """
-    typer.echo(example_config())
+    typer.echo(gateway_example())
+
+
+@app.command("registrar")
+def print_registrar_config() -> None:
+    """Print a whole configuration file for the registrar, every setting explained.
+
+    Example: countersign setup registrar > /etc/countersign/registrar.toml
+    """
+    typer.echo(registrar_example())
 
 
 @app.command("reference")
 def print_reference() -> None:
     """Print the reference of all settings as Markdown (docs/CONFIGURATION.md)."""
-    typer.echo(reference(), nl=False)
+    typer.echo(whole_reference(), nl=False)
 
 
 @app.command("systemd")

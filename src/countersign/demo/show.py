@@ -23,8 +23,8 @@ from countersign.demo.world import (
     DemoError,
     World,
 )
-from countersign.gateway.config import Log
-from countersign.gateway.log import configure_log
+from countersign.settings.log import configure_log
+from countersign.settings.values import Log
 
 
 async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bool:

@@ -7,49 +7,14 @@ bounded: the commented example file and the reference are printed from them.
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.rules.admission import BlockRule
 from countersign.rules.suspension import Rule as SuspendRule
-
-
-def _checked_hostname(value: str) -> str:
-    try:
-        return normalise_hostname(value)
-    except AddressSyntaxError as error:
-        raise ValueError(str(error)) from None
-
-
-def _checked_network(value: str) -> str:
-    return str(ip_network(value, strict=False))
-
-
-def _checked_endpoint(value: str) -> str:
-    if value.startswith("unix:"):
-        if not value.removeprefix("unix:").startswith("/"):
-            raise ValueError("a unix socket is written unix:/absolute/path")
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ValueError("an endpoint is written ADDRESS:PORT, [IPV6]:PORT or unix:/path")
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError("an IPv6 address is written in brackets: [::1]:25")
-    return value
-
-
-Hostname = Annotated[str, AfterValidator(_checked_hostname)]
-Network = Annotated[str, AfterValidator(_checked_network)]
-Endpoint = Annotated[str, AfterValidator(_checked_endpoint)]
-Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from countersign.settings.values import Endpoint, Hostname, Log, Network, Seconds, Section
 
 
 class BackendKind(StrEnum):
@@ -68,7 +33,7 @@ class ClientInformation(StrEnum):
     NONE = "none"
 
 
-class Backend(_Section):
+class Backend(Section):
     """Where admitted mail is delivered."""
 
     kind: BackendKind = BackendKind.SMTP
@@ -96,7 +61,7 @@ class Backend(_Section):
         return self
 
 
-class Receiving(_Section):
+class Receiving(Section):
     """The listener that the world's mail servers connect to (DESIGN §3, §4)."""
 
     enabled: bool = True
@@ -130,7 +95,7 @@ class Receiving(_Section):
     backend: Backend = Backend()
 
 
-class Verification(_Section):
+class Verification(Section):
     """The verification dialogue (DESIGN §3)."""
 
     session_id_length: Annotated[int, Field(ge=128, le=512, multiple_of=2)] = 128
@@ -163,7 +128,7 @@ class Verification(_Section):
     """Private or loopback networks that callbacks may go to all the same."""
 
 
-class Tls(_Section):
+class Tls(Section):
     """Certificate and key. Without files, a self-signed pair is made in the state directory."""
 
     certificate: Path | None = None
@@ -180,7 +145,7 @@ class Tls(_Section):
         return self
 
 
-class Sending(_Section):
+class Sending(Section):
     """The LMTP listener that the MTA hands outgoing mail to (DESIGN §4, Sending)."""
 
     enabled: bool = True
@@ -213,7 +178,7 @@ class Sending(_Section):
     """Connections at one time from MTAs, of each worker."""
 
 
-class RegistrySource(_Section):
+class RegistrySource(Section):
     """Where registered servers are looked up."""
 
     kind: Literal["file", "dns"] = "file"
@@ -230,7 +195,7 @@ class RegistrySource(_Section):
         return self
 
 
-class Dns(_Section):
+class Dns(Section):
     """The resolver."""
 
     nameservers: tuple[Endpoint, ...] = ()
@@ -241,7 +206,7 @@ class Dns(_Section):
     """Seconds for a whole look-up, tries of other servers included."""
 
 
-class Storage(_Section):
+class Storage(Section):
     """The tables that processes share."""
 
     url: str = ""
@@ -250,23 +215,14 @@ class Storage(_Section):
     """Secret that marks our session IDs, 32 octets or more; the same on each host of a farm."""
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """Prometheus metrics."""
 
     listen: Endpoint | Literal[""] = ""
     """Address of the HTTP endpoint /metrics; empty: none."""
 
 
-class Log(_Section):
-    """Structured logs, on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe events that are logged."""
-    format: Literal["json", "console"] = "json"
-    """`json`: a line per event, for machines; `console`: for people."""
-
-
-class Config(_Section):
+class Config(Section):
     """The whole configuration of `countersign gateway`."""
 
     hostname: Hostname

@@ -26,7 +26,7 @@ from countersign.gateway.metrics import (
     prepare_directory,
     serve,
 )
-from countersign.gateway.settings_file import ConfigError, load_config
+from countersign.settings.file import ConfigError, load_config
 
 log = structlog.get_logger()
 
@@ -273,7 +273,7 @@ class Supervisor:
             notify("RELOADING=1")
             old, old_config = set(self._workers), self._config
             try:
-                config = load_config(self._config_file)
+                config = load_config(self._config_file, Config)
                 self._config = config
                 self._sockets.bind_all(config, self.worker_count)
                 for worker in old:

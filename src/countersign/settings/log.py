@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
-from countersign.gateway.config import Log
+from countersign.settings.values import Log
 
 
 def configure_log(settings: Log, **context: Any) -> None:

@@ -1,4 +1,4 @@
-"""The configuration file: TOML in, a checked :class:`Config` out, errors with line and reason."""
+"""A configuration file: TOML in, a checked model out, errors with line and reason."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from countersign.gateway.config import Config
+Model = TypeVar("Model", bound=BaseModel)
 
 MAX_SIZE = 1024 * 1024
 _TABLE = re.compile(r"\s*\[([^\[\]]+)\]")
@@ -44,21 +44,21 @@ class ConfigError(Exception):
         self.faults = faults
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, model: type[Model]) -> Model:
     """Read and check a configuration file. Raises :class:`ConfigError`."""
     try:
         if path.stat().st_size > MAX_SIZE:
             raise ConfigError(path, [Fault(0, "", "too big for a configuration file")])
         text = path.read_text("utf-8")
     except OSError as error:
-        advice = "; make one with: countersign setup config"
-        raise ConfigError(path, [Fault(0, "", f"{error.strerror}{advice}")]) from error
+        advice = "make one with: countersign setup config"
+        raise ConfigError(path, [Fault(0, "", f"{error.strerror}; {advice}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(path, [Fault(0, "", f"not UTF-8: {error.reason}")]) from error
-    return parse_config(text, path)
+    return parse_config(text, model, path)
 
 
-def parse_config(text: str, path: Path = Path("configuration")) -> Config:
+def parse_config(text: str, model: type[Model], path: Path = Path("configuration")) -> Model:
     """Check a configuration's text. Raises :class:`ConfigError`."""
     try:
         document = tomllib.loads(text)
@@ -66,18 +66,18 @@ def parse_config(text: str, path: Path = Path("configuration")) -> Config:
         line = _SYNTAX_LINE.search(str(error))
         raise ConfigError(path, [Fault(int(line[1]) if line else 0, "", str(error))]) from None
     try:
-        return Config.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        faults = [_fault(text, problem) for problem in error.errors()]
+        faults = [_fault(model, text, problem) for problem in error.errors()]
         raise ConfigError(path, sorted(faults, key=lambda fault: fault.line)) from None
 
 
-def _fault(text: str, problem: Any) -> Fault:
+def _fault(model: type[BaseModel], text: str, problem: Any) -> Fault:
     names = [str(part) for part in problem["loc"] if isinstance(part, str)]
     setting = ".".join(names)
     reason = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        known = _known_settings(names[:-1])
+        known = _known_settings(model, names[:-1])
         near = difflib.get_close_matches(names[-1], known, 1)
         reason = f"no such setting{f': is {near[0]} meant?' if near else ''}"
     elif problem["type"] == "missing":
@@ -85,8 +85,7 @@ def _fault(text: str, problem: Any) -> Fault:
     return Fault(_line_of(text, names), setting, reason)
 
 
-def _known_settings(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
+def _known_settings(model: type[BaseModel], path: list[str]) -> list[str]:
     for name in path:
         field = model.model_fields.get(name)
         section = _section_of(field) if field is not None else None
@@ -119,16 +118,9 @@ def _line_of(text: str, names: list[str]) -> int:
     return nearest
 
 
-def example_config() -> str:
+def example_config(model: type[BaseModel], head: str) -> str:
     """Return a whole configuration file, every setting explained, defaults commented out."""
-    return "\n".join(
-        [
-            "# Countersign gateway. Each setting that is commented out shows its default.",
-            "# Check with: countersign check config FILE",
-            "",
-            *_example_of(Config, ()),
-        ]
-    )
+    return "\n".join([*(f"# {line}" for line in head.splitlines()), "", *_example_of(model, ())])
 
 
 def _example_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
@@ -166,18 +158,9 @@ def toml_value(value: Any) -> str:
     return f'"{value}"'
 
 
-def reference() -> str:
-    """Return the reference of all settings in Markdown: docs/CONFIGURATION.md."""
-    return "\n".join(
-        [
-            "# Configuration of `countersign gateway`",
-            "",
-            "One TOML file. This page is printed by `countersign setup reference`.",
-            "",
-            *_reference_of(Config, ()),
-            "",
-        ]
-    )
+def reference(model: type[BaseModel], path: tuple[str, ...] = ()) -> str:
+    """Return the reference of all settings in Markdown, a table for each section."""
+    return "\n".join(_reference_of(model, path))
 
 
 def _reference_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The registrar: certifies servers, keeps their bonds, publishes who may send (DESIGN §6)."""

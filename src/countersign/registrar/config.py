@@ -1,0 +1,168 @@
+"""Every setting of the registrar, with the design's figure as its default (DESIGN §6)."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from countersign.rules.bond import Schedule
+from countersign.rules.screening import Thresholds
+from countersign.settings.values import Endpoint, Hostname, Log, Network, Seconds, Section
+
+Minor = Annotated[int, Field(ge=0, le=10**15)]
+"""An amount of money in the currency's minor unit (cents)."""
+
+
+class Money(Section):
+    """Bonds and fees. Amounts are in the currency's minor unit (cents)."""
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    """ISO 4217 code."""
+    bond: Minor = 250_000
+    """Security bond of a server."""
+    yearly_fee: Minor = 12_000
+    """Registration fee for 12 months."""
+    young_domain_months: Annotated[int, Field(ge=0, le=1200)] = 12
+    """A domain younger than this needs a bond or sponsors."""
+    sponsors: Annotated[int, Field(ge=1, le=20)] = 3
+    """Trusted sponsors that stand in for the bond."""
+    trusted_months: Annotated[int, Field(ge=0, le=1200)] = 12
+    """Months active without an offence after which a server is trusted and may sponsor."""
+    repeat_multiplier: Annotated[int, Field(ge=1, le=100)] = 2
+    """The bond is multiplied by this for each offence on record."""
+    match_multiplier: Annotated[int, Field(ge=1, le=100)] = 3
+    """The bond is multiplied by this where screening found a known offender."""
+    largest_multiplier: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Upper bound of both together."""
+    reminder_days: tuple[int, ...] = (30, 7, 1)
+    """Days before the fee runs out on which the owner is reminded."""
+    offer_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days after which an offer that was not taken up lapses."""
+    reply_days: Annotated[int, Field(ge=0, le=365)] = 14
+    """Days that an owner has to reply before a bond is forfeited without a second person's word."""
+    pay_to: str = "Bank transfer to the registrar's account, quoting the reference"
+    """How to pay, printed on invoices."""
+    webhook_secret_file: Path | None = None
+    """Secret that the payment provider signs its messages with (HMAC-SHA256); none: refused."""
+
+    def schedule(self) -> Schedule:
+        """Return the figures that the bond rules need."""
+        return Schedule(
+            bond=self.bond,
+            yearly_fee=self.yearly_fee,
+            young_domain_months=self.young_domain_months,
+            sponsors=self.sponsors,
+            trusted_months=self.trusted_months,
+            repeat_multiplier=self.repeat_multiplier,
+            match_multiplier=self.match_multiplier,
+            largest_multiplier=self.largest_multiplier,
+        )
+
+
+class Mail(Section):
+    """How the registrar's own mail leaves."""
+
+    kind: Literal["directory", "smtp"] = "directory"
+    """`directory`: files in a Maildir; `smtp`: handed to an MTA."""
+    directory: Path | None = None
+    """The Maildir; default: `mail` in the state directory."""
+    server: Endpoint = "127.0.0.1:25"
+    """The MTA, for `smtp`."""
+    sender: str = "registrar@registrar.example"
+    """Address that mail comes from."""
+
+
+class Screening(Section):
+    """When an applicant is taken for a known offender (scores of 0 to 100)."""
+
+    review_score: Annotated[int, Field(ge=1, le=100)] = 70
+    """From this score a screener decides."""
+    strong_score: Annotated[int, Field(ge=1, le=100)] = 92
+    """From this score a match is called strong. Only identity numbers deny by themselves."""
+
+    def thresholds(self) -> Thresholds:
+        """Return the figures that the screening rules need."""
+        return Thresholds(self.review_score, self.strong_score)
+
+
+class DomainAge(Section):
+    """Where the age of a domain is looked up: RDAP (RFC 9082, RFC 9083)."""
+
+    servers: tuple[str, ...] = ("https://rdap.org/",)
+    """Base URLs, tried in this order."""
+    timeout: Seconds = 10
+    """Seconds to wait for one of them."""
+
+
+class Certification(Section):
+    """The relay test that is made before an offer."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    """Port of the server under test."""
+    timeout: Seconds = 30
+    """Seconds for the whole dialogue."""
+    networks: tuple[Network, ...] = ()
+    """Private or loopback networks that may be tested all the same."""
+    nameservers: tuple[Endpoint, ...] = ()
+    """Recursive resolvers; default: those of /etc/resolv.conf."""
+
+
+class Security(Section):
+    """Sessions, lock-out, limits of the offender query."""
+
+    idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    """A session without a request for so long has ended."""
+    session_hours: Annotated[int, Field(ge=1, le=720)] = 12
+    """The longest that a session lasts."""
+    failures: Annotated[int, Field(ge=1, le=100)] = 5
+    """Failed sign-ins after which an account is locked."""
+    lock_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    """How long it is locked."""
+    offender_queries: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """Offender queries that an account may make in 24 hours."""
+    upload_size: Annotated[int, Field(ge=100_000, le=100_000_000)] = 10_000_000
+    """Octets in an uploaded scan."""
+    requests_per_minute: Annotated[int, Field(ge=10)] = 600
+    """Requests that one address may make in a minute, of each process."""
+
+
+class RegistrarConfig(Section):
+    """The whole configuration of `countersign registrar`."""
+
+    url: str = "http://localhost:8025"
+    """Address under which people reach the website; passkeys are bound to its host name."""
+    listen: Endpoint = "127.0.0.1:8025"
+    """Address to listen on."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Reverse proxies whose X-Forwarded-For is believed."""
+    state_directory: Path | None = None
+    """Where the database, keys and mail are kept; default: /var/lib/countersign-registrar for \
+root, else ~/.local/state/countersign-registrar."""
+    database: str = ""
+    """Empty: SQLite in the state directory; postgresql://USER@HOST/NAME for production."""
+    jobs: Annotated[int, Field(ge=0, le=64)] = 1
+    """Threads that do the background work inside the service; 0: only `registrar worker` does."""
+    lease_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 60
+    """How long a background job may take before another worker takes it over."""
+    keyring: Path | None = None
+    """File with the master keys; default: `keyring.json` in the state directory, made if absent."""
+    registry_file: Path | None = None
+    """Registry file to keep up to date for gateways beside this registrar; none: not written."""
+    s_day: datetime.date | None = None
+    """End of the cut-over period; default: 12 months after the registrar first started."""
+    operator_name: str = "The Mail Server Registrar"
+    """Who runs this registrar: named in contracts and on every page."""
+    operator_address: str = ""
+    """Postal address, for contracts and invoices."""
+    zone: Hostname = "registry.example"
+    """Name of the public zone (DESIGN §7)."""
+    money: Money = Money()
+    mail: Mail = Mail()
+    screening: Screening = Screening()
+    domain_age: DomainAge = DomainAge()
+    certification: Certification = Certification()
+    security: Security = Security()
+    log: Log = Log()

@@ -1,0 +1,1 @@
+"""Settings of every server: their kinds of value, the TOML file, logs."""
