@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from tests.gateway.world import client_tls
 
-from countersign.gateway.conversation import connect
 from countersign.protocol.session_id import make_session_id
 from countersign.storage.tables import OpenSession
+from countersign.transport.conversation import connect
 
 if TYPE_CHECKING:
     from benchmarks.setting import Setting

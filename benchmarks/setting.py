@@ -10,8 +10,8 @@ from tests.peers.postfix import Postfix
 
 from benchmarks.processes import memory
 from countersign.demo.dns_server import DnsServer
-from countersign.gateway.tls import make_self_signed
 from countersign.storage.local import LocalTables
+from countersign.transport.certificate import make_self_signed
 
 ADDRESS, ALLOWED = "127.61.0.1", "127.61.0.2"
 _UNLIMITED = {

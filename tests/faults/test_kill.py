@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.gateway.conversation import ConversationError, connect
+from countersign.transport.conversation import ConversationError, connect
 from tests.gateway.process import GatewayProcess, kill, maildir_gateway
 
 KILLS = 200

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from countersign.gateway.conversation import connect
 from countersign.storage.local import LocalTables
 from countersign.storage.tables import Block
+from countersign.transport.conversation import connect
 from tests.faults.test_kill import send
 from tests.gateway.process import GatewayProcess, maildir_gateway
 from tests.gateway.world import World, client_of, fresh_address

@@ -7,10 +7,10 @@ import os
 import time
 
 from countersign.demo.dns_server import Behaviour
-from countersign.gateway.conversation import Conversation, connect
 from countersign.protocol.reply import Reply
 from countersign.protocol.session_id import make_session_id
 from countersign.storage.tables import OpenSession
+from countersign.transport.conversation import Conversation, connect
 from tests.gateway.world import Gateway, World, client_of, fresh_address
 
 BOGUS = "x" * 128

@@ -16,13 +16,13 @@ from typing import Any
 from countersign.demo.dns_server import DnsServer
 from countersign.demo.servers import Deliver, OnSessionId, OrdinaryServer, hand_over, listen
 from countersign.gateway.config import Config
-from countersign.gateway.conversation import Conversation, connect
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts, open_parts
 from countersign.gateway.receiving.service import ReceivingService
 from countersign.gateway.sending.service import SendingService
-from countersign.gateway.tls import make_self_signed
 from countersign.protocol.reply import Reply
+from countersign.transport.certificate import make_self_signed
+from countersign.transport.conversation import Conversation, connect
 
 _addresses = itertools.count(1)
 

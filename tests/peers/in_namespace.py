@@ -13,10 +13,10 @@ from typing import Any
 from countersign.demo.dns_server import DnsServer
 from countersign.demo.servers import hand_over
 from countersign.gateway.config import Config
-from countersign.gateway.conversation import connect
 from countersign.gateway.parts import Parts, open_parts
 from countersign.gateway.receiving.service import ReceivingService
 from countersign.gateway.sending.service import SendingService
+from countersign.transport.conversation import connect
 from tests.gateway.world import client_tls
 
 SENDER, RECEIVER = "mail.sender.example", "mail.receiver.example"

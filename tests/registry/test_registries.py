@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.demo.dns_server import Behaviour, DnsServer
-from countersign.gateway.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 from countersign.registry.dns_client import DnsClient
 from countersign.registry.file import FileRegistry, RegistryFileError, load_registry_file, parse_pin
 from countersign.registry.lookup import KeyPin, RegistryUnavailableError, Standing
 from countersign.registry.name_list import NameListRegistry
+from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 
 GOOD = '[[server]]\nhostname = "Mail.Example.ORG."\npins = ["3 1 1 00ff"]\n'
 

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.gateway.config import BackendKind, Config
-from countersign.gateway.conversation import ConversationError, connect
 from countersign.gateway.parts import open_registry, open_resolver
-from countersign.gateway.resolver import NameNotFoundError, ResolutionFailedError
 from countersign.gateway.tls import TlsError, certificate_files
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registry.lookup import RegistryUnavailableError, Standing
+from countersign.transport.conversation import ConversationError, connect
+from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError
 
 app = typer.Typer(help="Check a configuration, or how a host stands.", no_args_is_help=True)
 console = Console(soft_wrap=True)

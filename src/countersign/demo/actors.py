@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from countersign.demo.world import SMTP_PORT
-from countersign.gateway.conversation import Conversation, connect
 from countersign.protocol.client import Sent
+from countersign.transport.conversation import Conversation, connect
 
 
 @dataclass(frozen=True, slots=True)

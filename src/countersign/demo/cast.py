@@ -16,8 +16,8 @@ from countersign.demo.world import (
     World,
 )
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.tls import make_self_signed
 from countersign.protocol.reply import Reply, reply
+from countersign.transport.certificate import make_self_signed
 
 
 class Cast:

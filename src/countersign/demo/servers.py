@@ -6,10 +6,8 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
-from countersign.gateway.conversation import ConversationError, connect
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.session import ListeningService, ServerSession
-from countersign.gateway.stream import Stream
 from countersign.protocol.events import (
     Content,
     DataCommand,
@@ -22,6 +20,8 @@ from countersign.protocol.events import (
 )
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK, ServerSettings
+from countersign.transport.conversation import ConversationError, connect
+from countersign.transport.stream import Stream
 
 GO_ON = reply(354, "", "End data with <CR><LF>.<CR><LF>")
 _PARAMETERS = frozenset({"SIZE", "BODY", "SMTPUTF8"})

@@ -19,9 +19,9 @@ from countersign.demo.actors import Actor, Attempt
 from countersign.demo.cast import Cast
 from countersign.demo.servers import hand_over
 from countersign.demo.world import ALPHA, BETA, GAMMA, LMTP_PORT, MALLORY, Host, World
-from countersign.gateway.conversation import ConversationError
 from countersign.protocol.reply import Reply
 from countersign.protocol.session_id import ALPHABET
+from countersign.transport.conversation import ConversationError
 
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 20

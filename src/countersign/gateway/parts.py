@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from countersign.gateway.config import Config
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.resolver import Resolver
 from countersign.gateway.secret import load_secret
 from countersign.gateway.tls import client_context, server_context
 from countersign.registry.dns_client import DnsClient
@@ -16,6 +15,7 @@ from countersign.registry.lookup import Registry
 from countersign.registry.name_list import NameListRegistry
 from countersign.storage.opening import open_tables
 from countersign.storage.tables import Tables
+from countersign.transport.resolver import Resolver
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from collections import Counter
 import structlog
 
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.stream import Stream, StreamClosedError
 from countersign.protocol.events import Event, Quit, StartTls
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK, ServerDialogue, ServerSettings
 from countersign.rules.network import network_key
+from countersign.transport.stream import Stream, StreamClosedError
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from enum import StrEnum
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from countersign.gateway.conversation import Conversation, ConversationError, connect
 from countersign.protocol.reply import Reply
 from countersign.registry.lookup import KeyPin
+from countersign.transport.conversation import Conversation, ConversationError, connect
 
 
 class Answer(StrEnum):

@@ -12,11 +12,11 @@ import structlog
 
 from countersign.gateway.config import Backend as BackendSettings
 from countersign.gateway.config import BackendKind, ClientInformation
-from countersign.gateway.conversation import Conversation, ConversationError, connect
 from countersign.gateway.receiving.backend import UNAVAILABLE, ClientFacts
 from countersign.protocol.command import Envelope
 from countersign.protocol.proxy_header import proxy_header
 from countersign.protocol.reply import Reply
+from countersign.transport.conversation import Conversation, ConversationError, connect
 
 log = structlog.get_logger()
 

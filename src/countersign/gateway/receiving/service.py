@@ -13,9 +13,9 @@ from countersign.gateway.receiving.proxy import ProxyBackend
 from countersign.gateway.receiving.session import ReceivingSession
 from countersign.gateway.receiving.verifier import Verifier
 from countersign.gateway.session import ListeningService, ServerSession
-from countersign.gateway.stream import Stream
 from countersign.protocol.server import ServerSettings
 from countersign.rules.network import in_networks
+from countersign.transport.stream import Stream
 
 
 class ReceivingService(ListeningService):

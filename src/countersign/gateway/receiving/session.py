@@ -13,7 +13,6 @@ from countersign.gateway.receiving.answering import CERTIFICATE_WANTED, Asker
 from countersign.gateway.receiving.backend import ClientFacts
 from countersign.gateway.receiving.verifier import Claim
 from countersign.gateway.session import ServerSession
-from countersign.gateway.stream import Stream
 from countersign.mail.trace import (
     HeaderRewriter,
     HeaderTooBigError,
@@ -40,6 +39,7 @@ from countersign.rules.admission import Admission, Client, admit, refuses_connec
 from countersign.rules.network import network_key
 from countersign.rules.verification import Consequence, Outcome, judge
 from countersign.storage.tables import Block, TablesUnavailableError
+from countersign.transport.stream import Stream
 
 if TYPE_CHECKING:
     from countersign.gateway.receiving.service import ReceivingService

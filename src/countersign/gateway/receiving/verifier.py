@@ -12,7 +12,6 @@ from cachetools import TTLCache
 
 from countersign.gateway.config import Config
 from countersign.gateway.receiving.callback import Answer, Callback, ask
-from countersign.gateway.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 from countersign.registry.lookup import (
     Registry,
     RegistryEntry,
@@ -21,6 +20,7 @@ from countersign.registry.lookup import (
 )
 from countersign.rules.network import is_callback_target, network_key
 from countersign.rules.verification import Outcome
+from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 
 Ask = Callable[[Callback, str, ssl.SSLContext], Awaitable[Answer]]
 

@@ -7,12 +7,12 @@ import time
 
 import structlog
 
-from countersign.gateway.conversation import Conversation, ConversationError, connect
 from countersign.gateway.parts import Parts
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.session_id import make_session_id, random_octets_needed
 from countersign.rules.network import canonical
 from countersign.storage.tables import OpenSession, TablesUnavailableError
+from countersign.transport.conversation import Conversation, ConversationError, connect
 
 log = structlog.get_logger()
 

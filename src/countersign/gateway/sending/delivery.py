@@ -7,9 +7,7 @@ import random
 
 import structlog
 
-from countersign.gateway.conversation import ConversationError
 from countersign.gateway.parts import Parts
-from countersign.gateway.resolver import NameNotFoundError, ResolutionFailedError
 from countersign.gateway.sending.connection import ReceiverRefusedError
 from countersign.gateway.sending.message import Batch, Message, Statuses
 from countersign.gateway.sending.pool import Pool
@@ -17,6 +15,8 @@ from countersign.gateway.sending.transaction import UnusedConnectionError, send
 from countersign.protocol.address import parse_address_literal
 from countersign.protocol.reply import Reply, reply
 from countersign.rules.routing import NoRoute, route
+from countersign.transport.conversation import ConversationError
+from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError
 
 log = structlog.get_logger()
 

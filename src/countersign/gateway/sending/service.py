@@ -7,8 +7,8 @@ from countersign.gateway.sending.delivery import Delivery
 from countersign.gateway.sending.pool import Pool
 from countersign.gateway.sending.session import SendingSession
 from countersign.gateway.session import ListeningService, ServerSession
-from countersign.gateway.stream import Stream
 from countersign.protocol.server import ServerSettings
+from countersign.transport.stream import Stream
 
 
 class SendingService(ListeningService):

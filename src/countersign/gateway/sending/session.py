@@ -9,7 +9,6 @@ import structlog
 
 from countersign.gateway.sending.message import Message
 from countersign.gateway.session import ServerSession
-from countersign.gateway.stream import Stream
 from countersign.protocol.command import Envelope
 from countersign.protocol.data import ContentFault
 from countersign.protocol.events import (
@@ -25,6 +24,7 @@ from countersign.protocol.events import (
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK
 from countersign.rules.network import in_networks
+from countersign.transport.stream import Stream
 
 if TYPE_CHECKING:
     from countersign.gateway.sending.service import SendingService

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from countersign.gateway.conversation import Conversation, ConversationError
 from countersign.gateway.sending.connection import Connection
 from countersign.gateway.sending.message import Batch, Message, Statuses
 from countersign.protocol.command import Envelope
 from countersign.protocol.reply import Reply, reply
+from countersign.transport.conversation import Conversation, ConversationError
 
 NEEDS_EIGHT_BIT = reply(554, "5.6.3", "The message has 8-bit data, the receiver takes none")
 NEEDS_UTF8 = reply(553, "5.6.7", "The addresses or header need SMTPUTF8, the receiver has none")

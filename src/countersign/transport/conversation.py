@@ -11,9 +11,9 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 
-from countersign.gateway.stream import Stream, StreamClosedError
 from countersign.protocol.client import Answer, ClientDialogue, Sent
 from countersign.protocol.reply import Reply, ReplySyntaxError
+from countersign.transport.stream import Stream, StreamClosedError
 
 
 class ConversationError(ConnectionError):

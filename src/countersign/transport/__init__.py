@@ -1,0 +1,1 @@
+"""Sockets that every server shares: streams, client conversations, names to addresses."""
