@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from countersign.rules.roles import Role
+
 
 class State(StrEnum):
     """Where a server stands."""
@@ -29,6 +31,9 @@ class State(StrEnum):
 
 ENDED = frozenset({State.DEREGISTERED, State.DENIED, State.WITHDRAWN})
 """States without a way back: the host must apply anew."""
+LIVE = frozenset(State) - ENDED - {State.DRAFT}
+"""States in which a host name is taken: there is one such server for a name. Drafts take none,
+so that nobody can keep a name from its owner by beginning an application."""
 PUBLISHED = frozenset({State.ACTIVE, State.SUSPENDED})
 """States in which the public zone names the server."""
 
@@ -49,26 +54,6 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     LAPSE = "lapse"
     RENEW = "renew"
-
-
-class Role(StrEnum):
-    """Who acts."""
-
-    OWNER = "owner"
-    ADMIN_CONTACT = "admin-contact"
-    AGENT = "agent"
-    SCREENER = "screener"
-    ADJUDICATOR = "adjudicator"
-    TREASURER = "treasurer"
-    AUDITOR = "auditor"
-    ADMINISTRATOR = "administrator"
-    PROBE = "probe"
-    SYSTEM = "system"
-
-
-STAFF = frozenset(
-    {Role.SCREENER, Role.ADJUDICATOR, Role.TREASURER, Role.AUDITOR, Role.ADMINISTRATOR}
-)
 
 
 class Need(StrEnum):

@@ -1,0 +1,26 @@
+"""All models, so that whoever needs the whole schema imports one module."""
+
+from countersign.storage.database import (
+    accounts,
+    holdings,
+    jobs,
+    money,
+    publication,
+    screening,
+    servers,
+)
+from countersign.storage.database.base import Base
+
+metadata = Base.metadata
+
+__all__ = [
+    "Base",
+    "accounts",
+    "holdings",
+    "jobs",
+    "metadata",
+    "money",
+    "publication",
+    "screening",
+    "servers",
+]
