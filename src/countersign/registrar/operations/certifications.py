@@ -1,0 +1,37 @@
+"""Relay tests of servers: ordered here, made by a job, and what follows from the result (DESIGN §8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from countersign.registrar.operations.office import Work
+from countersign.storage.database.servers import Server, TestRun
+
+
+def order_test(work: Work, server: Server, cause: str) -> TestRun:
+    """Order a run of the certification battery; see `TestRun.cause`."""
+    run = TestRun(server_id=server.id, cause=cause, asked_at=work.now, result={})
+    work.session.add(run)
+    work.session.flush()
+    work.order("test", {"run": run.id}, unique_key=f"test:{run.id}")
+    return run
+
+
+def latest_run(work: Work, server: Server) -> TestRun | None:
+    """Return the latest run that has ended; None: there is none."""
+    return work.session.scalar(
+        select(TestRun)
+        .where(TestRun.server_id == server.id, TestRun.ended_at.is_not(None))
+        .order_by(TestRun.id.desc())
+        .limit(1)
+    )
+
+
+def has_passed(work: Work, server: Server) -> bool:
+    """Tell whether the latest test was passed."""
+    run = latest_run(work, server)
+    return run is not None and run.verdict == "passed"
+
+

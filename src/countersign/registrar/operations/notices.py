@@ -1,0 +1,30 @@
+"""Order mail to those whom an event concerns. The text is made when it is sent (`registrar/mail`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from countersign.registrar.operations.office import Work
+from countersign.storage.database.servers import Server, ServerEvent
+
+
+def notify_of_event(work: Work, server: Server, event: ServerEvent) -> None:
+    """Tell owner, agent and admin contact of a server what happened, each once."""
+    for account_id in sorted(
+        {server.owner_id, server.agent_id, server.admin_contact_id} - {None}  # type: ignore[type-var]
+    ):
+        order_mail(work, "event", account_id, unique=f"event:{event.id}", event=event.id)
+
+
+def order_mail(
+    work: Work, template: str, account_id: int, *, unique: str = "", **values: Any
+) -> None:
+    """Order a message to an account; it is made from a template and keys of what it tells of.
+
+    values: keys and plain figures only. unique: the cause; a cause is told to a person once.
+    """
+    work.order(
+        "mail",
+        {"template": template, "account": account_id, **values},
+        unique_key=f"mail:{template}:{unique}:{account_id}" if unique else None,
+    )
