@@ -10,9 +10,8 @@ from countersign.storage.database.servers import Server, ServerEvent
 
 def notify_of_event(work: Work, server: Server, event: ServerEvent) -> None:
     """Tell owner, agent and admin contact of a server what happened, each once."""
-    for account_id in sorted(
-        {server.owner_id, server.agent_id, server.admin_contact_id} - {None}  # type: ignore[type-var]
-    ):
+    concerned = (server.owner_id, server.agent_id, server.admin_contact_id)
+    for account_id in sorted({one for one in concerned if one is not None}):
         order_mail(work, "event", account_id, unique=f"event:{event.id}", event=event.id)
 
 

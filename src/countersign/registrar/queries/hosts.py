@@ -1,0 +1,56 @@
+"""What the public may know of one host: how it stands, since when, and why (DESIGN §7).
+
+Applications are nobody's business: a host that was never registered is unknown, whatever has
+been applied for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from countersign.registrar.operations.office import Work
+from countersign.rules.life_cycle import PUBLISHED, State
+from countersign.storage.database.servers import Server, ServerEvent
+
+_TOLD = frozenset(
+    {State.ACTIVE, State.SUSPENDED, State.DEREGISTERED, State.LAPSED, State.WITHDRAWN}
+)
+_MOST_EVENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """A host that is, or was, registered."""
+
+    server: Server
+    history: Sequence[ServerEvent]
+    """Changes of state since the first registration, the latest first."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether the public zone names it now."""
+        return self.server.state in PUBLISHED
+
+
+def look_up(work: Work, hostname: str) -> HostRecord | None:
+    """Return what is public of a normalised host name; None: it was never registered."""
+    server = work.session.scalar(
+        select(Server)
+        .where(
+            Server.hostname == hostname, Server.active_since.is_not(None), Server.state.in_(_TOLD)
+        )
+        .order_by(Server.id.desc())
+        .limit(1)
+    )
+    if server is None:
+        return None
+    history = work.session.scalars(
+        select(ServerEvent)
+        .where(ServerEvent.server_id == server.id, ServerEvent.to_state.in_(_TOLD))
+        .order_by(ServerEvent.id.desc())
+        .limit(_MOST_EVENTS)
+    ).all()
+    return HostRecord(server, history)

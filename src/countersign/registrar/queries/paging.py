@@ -1,0 +1,83 @@
+"""Pages of a long list, by the key of the last row seen: no page costs more than the first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, or_
+
+from countersign.registrar.operations.office import OperationError
+
+Row = TypeVar("Row")
+
+LARGEST_PAGE = 200
+_LONGEST_CURSOR = 1000
+
+
+class CursorError(OperationError):
+    """The cursor was not given out by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """A piece of a list."""
+
+    rows: Sequence[Row]
+    next: str | None
+    """Cursor of the page that follows; None: this is the last."""
+
+
+def write_cursor(key: Sequence[str | int | bool]) -> str:
+    """Return a row's key as text for a URL."""
+    text = json.dumps(list(key), separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
+    """Return the key in a cursor. Raises :class:`CursorError`."""
+    if len(cursor) > _LONGEST_CURSOR:
+        raise CursorError("That page address is not one of ours.")
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        raise CursorError("That page address is not one of ours.") from None
+    if not (
+        isinstance(key, list)
+        and len(key) == len(kinds)
+        and all(type(part) is kind for part, kind in zip(key, kinds, strict=True))
+        and all(not isinstance(part, int) or abs(part) < 2**63 for part in key)
+        and all(not isinstance(part, str) or "\0" not in part for part in key)
+    ):
+        raise CursorError("That page address is not one of ours.")
+    return key
+
+
+def after(columns: Sequence[Any], key: Sequence[Any], *, descending: bool = False) -> Any:
+    """Return the condition that a row comes after a key, in the order of the columns."""
+    conditions: list[ColumnElement[bool]] = []
+    for number, (column, value) in enumerate(zip(columns, key, strict=True)):
+        same = [columns[i] == key[i] for i in range(number)]
+        beyond = column < value if descending else column > value
+        conditions.append(and_(*same, beyond))
+    return or_(*conditions)
+
+
+def page_of(
+    rows: Sequence[Row], limit: int, key: Callable[[Row], Sequence[str | int | bool]]
+) -> Page[Row]:
+    """Return a page from rows of which one more than ``limit`` was asked for."""
+    if len(rows) <= limit:
+        return Page(rows, None)
+    return Page(rows[:limit], write_cursor(key(rows[limit - 1])))
+
+
+def bounded(statement: Select[Any], limit: int) -> Select[Any]:
+    """Limit a statement to a page and one row more. Raises :class:`OperationError`."""
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise OperationError(f"A page has 1 to {LARGEST_PAGE} rows.")
+    return statement.limit(limit + 1)
