@@ -16,6 +16,10 @@ Minor = Annotated[int, Field(ge=0, le=10**15)]
 """An amount of money in the currency's minor unit (cents)."""
 
 
+Url = Annotated[str, Field(pattern=r"^(https?://[^/\s?#@]+(/[^\s?#]*)?)?$", max_length=500)]
+"""An address of the web without user, query or fragment; or nothing."""
+
+
 class Money(Section):
     """Bonds and fees. Amounts are in the currency's minor unit (cents)."""
 
@@ -91,10 +95,17 @@ class Screening(Section):
 class DomainAge(Section):
     """Where the age of a domain is looked up: RDAP (RFC 9082, RFC 9083)."""
 
-    servers: tuple[str, ...] = ("https://rdap.org/",)
-    """Base URLs, tried in this order."""
+    servers: tuple[Url, ...] = ("https://rdap.org/",)
+    """Base URLs, asked in this order. They may redirect to public addresses."""
+    bootstrap: Url = "https://data.iana.org/rdap/dns.json"
+    """IANA's directory of the registries' servers (RFC 9224), used where the servers above leave \
+the question open; empty: never."""
     timeout: Seconds = 10
-    """Seconds to wait for one of them."""
+    """Seconds to wait for an answer, its redirects included."""
+    redirects: Annotated[int, Field(ge=0, le=20)] = 5
+    """Redirects that are followed for one answer."""
+    networks: tuple[Network, ...] = ()
+    """Private or loopback networks that may be redirected to all the same."""
 
 
 class Certification(Section):
@@ -102,8 +113,21 @@ class Certification(Section):
 
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     """Port of the server under test."""
+    hello: Hostname = "registrar.example"
+    """Name that the tester gives in EHLO: it should resolve to the tester's address and back."""
+    foreign_domain: Hostname = "example.net"
+    """Domain that no tested server takes mail for; best one of the registrar's own, with an MX. \
+No message is ever sent."""
     timeout: Seconds = 30
-    """Seconds for the whole dialogue."""
+    """Seconds to wait for a connection, and for each reply."""
+    total_timeout: Seconds = 300
+    """Seconds for all tests of one address."""
+    pause: Annotated[float, Field(ge=0, le=600)] = 1
+    """Seconds between two connections to one server."""
+    addresses: Annotated[int, Field(ge=1, le=64)] = 8
+    """Addresses of one host that are tested at most; of more, so many are drawn by lot."""
+    session_id_length: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Characters of a session ID (docs/PROTOCOL.md)."""
     networks: tuple[Network, ...] = ()
     """Private or loopback networks that may be tested all the same."""
     nameservers: tuple[Endpoint, ...] = ()

@@ -8,6 +8,12 @@ from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_LAST_32_BITS = (
+    ipaddress.IPv6Network("64:ff9b::/96"),  # RFC 6052
+    ipaddress.IPv6Network("::/96"),  # RFC 4291 §2.5.5.1
+)
+"""Prefixes before an IPv4 address."""
+
 
 @lru_cache(maxsize=4096)
 def network_key(address: str) -> str:
@@ -44,7 +50,21 @@ def is_callback_target(
     networks = tuple(ipaddress.ip_network(network) for network in permitted_networks)
     if in_networks(address, networks):
         return True
-    return parsed.is_global and not parsed.is_multicast and str(parsed) not in own_addresses
+    if str(parsed) in own_addresses:
+        return False
+    embedded = _embedded_ipv4(parsed)
+    return all(one.is_global and not one.is_multicast for one in (parsed, embedded or parsed))
+
+
+def _embedded_ipv4(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that a translator or tunnel on the way would lead to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if any(address in prefix for prefix in _LAST_32_BITS):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour
 
 
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
