@@ -133,7 +133,7 @@ def _nest(flat: Mapping[str, Any], spec: StepSpec) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         place = nested
-        *path, last = key.split("-")
+        *path, last = key.split("-", _MAX_DEPTH - 1)
         for name in path:
             inner = place.setdefault(name, {})
             if not isinstance(inner, dict):
@@ -179,11 +179,8 @@ def _without_blank_groups(spec: StepSpec, form: Mapping[str, str]) -> dict[str, 
 
 def _without_echoes(errors: dict[str, str]) -> dict[str, str]:
     """Leave out what is said of a group as a whole where its fields have errors of their own."""
-    return {
-        key: text
-        for key, text in errors.items()
-        if not any(other.startswith(f"{key}-") for other in errors)
-    }
+    groups = {key[:place] for key in errors for place, char in enumerate(key) if char == "-"}
+    return {key: text for key, text in errors.items() if key not in groups}
 
 
 def _as_text(value: Any) -> str:

@@ -136,6 +136,13 @@ def _cities() -> tuple[dict[int, City], list[tuple[str, int]]]:
     return found, sorted(names)
 
 
+@lru_cache(maxsize=1)
+def all_cities() -> tuple[City, ...]:
+    """Return every city, by number."""
+    found = _cities()[0]
+    return tuple(found[number] for number in sorted(found))
+
+
 def city_by_id(number: int) -> City | None:
     """Return the city with a number of GeoNames."""
     return _cities()[0].get(number)
