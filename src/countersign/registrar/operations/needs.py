@@ -14,7 +14,7 @@ from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.office import Work
 from countersign.rules.life_cycle import Need
 from countersign.rules.screening import Verdict
-from countersign.storage.database.money import ContractAcceptance
+from countersign.storage.database.promises import ContractAcceptance
 from countersign.storage.database.screening import ScreeningRecord
 from countersign.storage.database.servers import Server
 

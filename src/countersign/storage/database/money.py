@@ -1,4 +1,4 @@
-"""The ledger, invoices, payments, forfeitures, sponsors (DESIGN §6).
+"""The ledger, invoices, payments (DESIGN §6).
 
 The ledger is double-entry by shape: a transfer names the account it debits and the account it
 credits, and one positive amount. So it sums to zero whatever is written; no trigger or check
@@ -23,15 +23,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from countersign.storage.database.base import (
     Amount,
     Base,
+    BigKey,
     Currency,
-    Digest,
     Key,
-    Text32,
-    Text64,
     Text255,
-    Text1000,
     enum_column,
 )
+from countersign.storage.database.promises import Sponsorship
 
 
 class Purpose(StrEnum):
@@ -49,6 +47,12 @@ class Purpose(StrEnum):
     """Yearly fees."""
     REFUND_DUE = "refund-due"
     """To be paid out; one account for each server."""
+    CHARGES = "charges"
+    """What the bank charges, and money lost (an asset side account, like the bank's)."""
+
+
+PER_SERVER = frozenset({Purpose.BOND_HELD, Purpose.REFUND_DUE})
+"""Purposes of which every server has an account of its own."""
 
 
 class LedgerAccount(Base):
@@ -60,9 +64,20 @@ class LedgerAccount(Base):
     purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose))
     currency: Mapped[Currency]
     server_id: Mapped[int | None] = mapped_column(ForeignKey("server.id"), index=True)
+    balance: Mapped[Amount] = mapped_column(default=0)
+    """Credit minus debit, kept with each transfer; of accounts of one server only, because all
+    transactions would wait for one another at the common ones: see `LedgerTotal`."""
 
     __table_args__ = (
         UniqueConstraint("id", "currency"),
+        CheckConstraint("balance >= 0", name="not_below_zero"),
+        Index(
+            "ix_ledger_account_not_empty",
+            "purpose",
+            "id",
+            sqlite_where=text("balance > 0"),
+            postgresql_where=text("balance > 0"),
+        ),
         Index(
             "uq_ledger_account_own",
             "purpose",
@@ -130,11 +145,26 @@ class Transfer(Base):
     )
 
 
+class LedgerTotal(Base):
+    """All transfers of a purpose up to a certain one, added up: a trial balance begins here."""
+
+    __tablename__ = "ledger_total"
+
+    purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose), primary_key=True)
+    currency: Mapped[Currency] = mapped_column(primary_key=True)
+    through_id: Mapped[int] = mapped_column(BigKey)
+    """The last transfer in it; the same in all rows."""
+    debit: Mapped[Amount]
+    credit: Mapped[Amount]
+
+
 class InvoiceKind(StrEnum):
     """What an invoice asks for."""
 
     BOND = "bond"
     FEE = "fee"
+    SPONSOR_SHARE = "sponsor-share"
+    """What a sponsor owes after the server that it vouched for was found to have spammed."""
 
 
 class InvoiceState(StrEnum):
@@ -159,10 +189,22 @@ class Invoice(Base):
     issued_at: Mapped[datetime.datetime]
     due_on: Mapped[datetime.date]
     settled_at: Mapped[datetime.datetime | None]
+    sponsorship_id: Mapped[int | None] = mapped_column(ForeignKey(Sponsorship.id), unique=True)
+    """Of a sponsor's share: what it follows from; claimed once."""
+    version: Mapped[int] = mapped_column(default=1)
 
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's declaration form
     __table_args__ = (
         CheckConstraint("amount > 0", name="positive"),
         Index("ix_invoice_state", "state", "due_on", "id"),
+        Index(
+            "uq_invoice_open",
+            "server_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("state = 'open' AND kind <> 'sponsor-share'"),
+            postgresql_where=text("state = 'open' AND kind <> 'sponsor-share'"),
+        ),
     )
 
 
@@ -188,95 +230,71 @@ class Payment(Base):
     received_on: Mapped[datetime.date]
     note: Mapped[Text255] = mapped_column(default="")
     """The payment reference as it was given."""
+    payer: Mapped[Text255] = mapped_column(default="")
+    """Who paid, as the bank says: for treasurers, who may have to give it back."""
+    bank_reference: Mapped[Text255] = mapped_column(default="")
+    end_to_end_id: Mapped[Text255] = mapped_column(default="")
+    """By these the bank names a payment that it takes back."""
     allocated: Mapped[Amount] = mapped_column(default=0)
     """How much of it has been put to invoices or returned."""
     recorded_at: Mapped[datetime.datetime]
     recorded_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    taken_back_at: Mapped[datetime.datetime | None]
+    """When the bank took it back, or it was found to be recorded twice."""
+    version: Mapped[int] = mapped_column(default=1)
 
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     __table_args__ = (
         UniqueConstraint("source", "external_key"),
+        Index(
+            "ix_payment_not_allocated",
+            "id",
+            sqlite_where=text("allocated < amount"),
+            postgresql_where=text("allocated < amount"),
+        ),
         CheckConstraint("amount > 0", name="positive"),
         CheckConstraint("allocated >= 0 AND allocated <= amount", name="allocated"),
     )
 
 
-class ForfeitureState(StrEnum):
-    """Where a forfeiture stands."""
+class DebitState(StrEnum):
+    """What a debit on a bank statement was found to be."""
 
-    PROPOSED = "proposed"
-    EXECUTED = "executed"
-    DROPPED = "dropped"
+    OPEN = "open"
+    """Not known yet: a treasurer must look."""
+    PAYOUT = "payout"
+    """Money that we paid out, or gave back."""
+    REVERSAL = "reversal"
+    """The bank took back a payment that had come in."""
+    CHARGE = "charge"
+    """The bank's charge, or a loss."""
 
 
-class Forfeiture(Base):
-    """A bond to be forfeited, once the owner had time to reply or a second person agrees."""
+class BankDebit(Base):
+    """A debit on a bank statement, to be brought together with the ledger."""
 
-    __tablename__ = "forfeiture"
+    __tablename__ = "bank_debit"
 
     id: Mapped[Key]
-    server_id: Mapped[int] = mapped_column(ForeignKey("server.id"), index=True)
-    state: Mapped[ForfeitureState] = mapped_column(enum_column(ForfeitureState))
+    external_key: Mapped[Text255] = mapped_column(unique=True)
     amount: Mapped[Amount]
     currency: Mapped[Currency]
-    reason: Mapped[Text1000]
-    proposed_by: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    proposed_at: Mapped[datetime.datetime]
-    reply_until: Mapped[datetime.datetime]
-    reply: Mapped[Text1000] = mapped_column(default="")
-    replied_at: Mapped[datetime.datetime | None]
-    decided_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    decided_at: Mapped[datetime.datetime | None]
+    booked_on: Mapped[datetime.date]
+    note: Mapped[Text255] = mapped_column(default="")
+    payee: Mapped[Text255] = mapped_column(default="")
+    bank_reference: Mapped[Text255] = mapped_column(default="")
+    end_to_end_id: Mapped[Text255] = mapped_column(default="")
+    is_reversal: Mapped[bool] = mapped_column(default=False)
+    """The bank says that it takes an earlier credit back."""
+    state: Mapped[DebitState] = mapped_column(enum_column(DebitState), default=DebitState.OPEN)
+    transfer_id: Mapped[int | None] = mapped_column(ForeignKey("transfer.id"), unique=True)
+    """The entry of the ledger that it is."""
+    settled_at: Mapped[datetime.datetime | None]
+    settled_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
-    __table_args__ = (Index("ix_forfeiture_state", "state", "id"),)
-
-
-class SponsorshipState(StrEnum):
-    """Where a sponsorship stands."""
-
-    ASKED = "asked"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    ENDED = "ended"
-
-
-class Sponsorship(Base):
-    """A registered server that vouches for another."""
-
-    __tablename__ = "sponsorship"
-
-    id: Mapped[Key]
-    server_id: Mapped[int] = mapped_column(ForeignKey("server.id"), index=True)
-    """The server that is vouched for."""
-    sponsor_id: Mapped[int] = mapped_column(ForeignKey("server.id"), index=True)
-    """The server that vouches."""
-    state: Mapped[SponsorshipState] = mapped_column(enum_column(SponsorshipState))
-    share: Mapped[Amount] = mapped_column(default=0)
-    """What the sponsor risks, as it was shown when asked."""
-    asked_at: Mapped[datetime.datetime]
-    decided_at: Mapped[datetime.datetime | None]
-    decided_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    undertaking_version: Mapped[Text32] = mapped_column(default="")
-    undertaking_hash: Mapped[Text64] = mapped_column(default="")
-
     __table_args__ = (
-        CheckConstraint("server_id <> sponsor_id", name="another"),
-        UniqueConstraint("server_id", "sponsor_id"),
+        CheckConstraint("amount > 0", name="positive"),
+        Index("ix_bank_debit_state", "state", "id"),
     )
-
-
-class ContractAcceptance(Base):
-    """A contract text as it was accepted, kept as PDF. Append-only."""
-
-    __tablename__ = "contract_acceptance"
-
-    id: Mapped[Key]
-    server_id: Mapped[int] = mapped_column(ForeignKey("server.id"), index=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    kind: Mapped[Text32]
-    version: Mapped[Text32]
-    text_hash: Mapped[Digest]
-    pdf: Mapped[bytes]
-    pdf_hash: Mapped[Digest]
-    accepted_at: Mapped[datetime.datetime]

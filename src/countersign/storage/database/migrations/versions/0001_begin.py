@@ -76,6 +76,32 @@ def upgrade() -> None:
         batch_op.create_index("ix_job_due", ["state", "run_at", "id"], unique=False)
 
     op.create_table(
+        "ledger_total",
+        sa.Column(
+            "purpose",
+            sa.Enum(
+                "bank",
+                "unallocated",
+                "bond-held",
+                "bond-forfeited",
+                "fee-income",
+                "refund-due",
+                "charges",
+                name="purpose",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column(
+            "through_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("debit", sa.BigInteger(), nullable=False),
+        sa.Column("credit", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("purpose", "currency", name=op.f("pk_ledger_total")),
+    )
+    op.create_table(
         "month_count",
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
@@ -284,11 +310,16 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("note", sa.String(length=255), nullable=False),
+        sa.Column("payer", sa.String(length=255), nullable=False),
+        sa.Column("bank_reference", sa.String(length=255), nullable=False),
+        sa.Column("end_to_end_id", sa.String(length=255), nullable=False),
         sa.Column("allocated", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "recorded_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
         ),
+        sa.Column("taken_back_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "allocated >= 0 AND allocated <= amount", name=op.f("ck_payment_allocated")
         ),
@@ -299,6 +330,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
         sa.UniqueConstraint("source", "external_key", name=op.f("uq_payment_source_external_key")),
     )
+    with op.batch_alter_table("payment", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_payment_not_allocated",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("allocated < amount"),
+            postgresql_where=sa.text("allocated < amount"),
+        )
+
     op.create_table(
         "recovery_code",
         sa.Column(
@@ -680,6 +720,7 @@ def upgrade() -> None:
         ),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_forfeiture_not_below_zero")),
         sa.ForeignKeyConstraint(
             ["decided_by"], ["account.id"], name=op.f("fk_forfeiture_decided_by")
         ),
@@ -691,41 +732,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("forfeiture", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_forfeiture_server_id"), ["server_id"], unique=False)
-        batch_op.create_index("ix_forfeiture_state", ["state", "id"], unique=False)
-
-    op.create_table(
-        "invoice",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
-        sa.Column(
-            "server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "kind",
-            sa.Enum("bond", "fee", name="invoicekind", native_enum=False, length=32),
-            nullable=False,
-        ),
-        sa.Column(
-            "state",
-            sa.Enum("open", "paid", "cancelled", name="invoicestate", native_enum=False, length=32),
-            nullable=False,
-        ),
-        sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("due_on", sa.Date(), nullable=False),
-        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("amount > 0", name=op.f("ck_invoice_positive")),
-        sa.ForeignKeyConstraint(["server_id"], ["server.id"], name=op.f("fk_invoice_server_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice")),
-    )
-    with op.batch_alter_table("invoice", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_invoice_server_id"), ["server_id"], unique=False)
-        batch_op.create_index("ix_invoice_state", ["state", "due_on", "id"], unique=False)
+        batch_op.create_index("ix_forfeiture_state", ["state", "reply_until", "id"], unique=False)
+        batch_op.create_index(
+            "uq_forfeiture_proposed",
+            ["server_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'proposed'"),
+            postgresql_where=sa.text("state = 'proposed'"),
+        )
 
     op.create_table(
         "ledger_account",
@@ -744,6 +758,7 @@ def upgrade() -> None:
                 "bond-forfeited",
                 "fee-income",
                 "refund-due",
+                "charges",
                 name="purpose",
                 native_enum=False,
                 length=32,
@@ -752,6 +767,8 @@ def upgrade() -> None:
         ),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("balance", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("balance >= 0", name=op.f("ck_ledger_account_not_below_zero")),
         sa.ForeignKeyConstraint(
             ["server_id"], ["server.id"], name=op.f("fk_ledger_account_server_id")
         ),
@@ -759,6 +776,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", "currency", name=op.f("uq_ledger_account_id_currency")),
     )
     with op.batch_alter_table("ledger_account", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_ledger_account_not_empty",
+            ["purpose", "id"],
+            unique=False,
+            sqlite_where=sa.text("balance > 0"),
+            postgresql_where=sa.text("balance > 0"),
+        )
         batch_op.create_index(
             batch_op.f("ix_ledger_account_server_id"), ["server_id"], unique=False
         )
@@ -1079,6 +1103,7 @@ def upgrade() -> None:
                 "accepted",
                 "declined",
                 "ended",
+                "called",
                 name="sponsorshipstate",
                 native_enum=False,
                 length=32,
@@ -1086,6 +1111,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("share", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
@@ -1093,6 +1119,7 @@ def upgrade() -> None:
         ),
         sa.Column("undertaking_version", sa.String(length=32), nullable=False),
         sa.Column("undertaking_hash", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint("server_id <> sponsor_id", name=op.f("ck_sponsorship_another")),
         sa.ForeignKeyConstraint(
             ["decided_by"], ["account.id"], name=op.f("fk_sponsorship_decided_by")
@@ -1109,8 +1136,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("sponsorship", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sponsorship_server_id"), ["server_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_sponsorship_sponsor_id"), ["sponsor_id"], unique=False)
+        batch_op.create_index("ix_sponsorship_sponsor", ["sponsor_id", "state", "id"], unique=False)
 
     op.create_table(
         "test_run",
@@ -1230,6 +1256,94 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "invoice",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column(
+            "server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "bond", "fee", "sponsor-share", name="invoicekind", native_enum=False, length=32
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "state",
+            sa.Enum("open", "paid", "cancelled", name="invoicestate", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "sponsorship_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_invoice_positive")),
+        sa.ForeignKeyConstraint(["server_id"], ["server.id"], name=op.f("fk_invoice_server_id")),
+        sa.ForeignKeyConstraint(
+            ["sponsorship_id"], ["sponsorship.id"], name=op.f("fk_invoice_sponsorship_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice")),
+        sa.UniqueConstraint("sponsorship_id", name=op.f("uq_invoice_sponsorship_id")),
+    )
+    with op.batch_alter_table("invoice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_server_id"), ["server_id"], unique=False)
+        batch_op.create_index("ix_invoice_state", ["state", "due_on", "id"], unique=False)
+        batch_op.create_index(
+            "uq_invoice_open",
+            ["server_id", "kind"],
+            unique=True,
+            sqlite_where=sa.text("state = 'open' AND kind <> 'sponsor-share'"),
+            postgresql_where=sa.text("state = 'open' AND kind <> 'sponsor-share'"),
+        )
+
+    op.create_table(
+        "zone_change",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "hostname",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "listing",
+            sa.Enum(
+                "registered", "suspended", "absent", name="listing", native_enum=False, length=32
+            ),
+            nullable=False,
+        ),
+        sa.Column("text", sa.String(length=255), nullable=False),
+        sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["server_event.id"], name=op.f("fk_zone_change_event_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["server.id"], name=op.f("fk_zone_change_server_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_zone_change")),
+    )
+    with op.batch_alter_table("zone_change", schema=None) as batch_op:
+        batch_op.create_index("ix_zone_change_hostname", ["hostname", "id"], unique=False)
+
+    op.create_table(
         "transfer",
         sa.Column(
             "id",
@@ -1306,41 +1420,56 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_transfer_server_id"), ["server_id"], unique=False)
 
     op.create_table(
-        "zone_change",
+        "bank_debit",
         sa.Column(
             "id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
             autoincrement=True,
             nullable=False,
         ),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("external_key", sa.String(length=255), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=False),
+        sa.Column("note", sa.String(length=255), nullable=False),
+        sa.Column("payee", sa.String(length=255), nullable=False),
+        sa.Column("bank_reference", sa.String(length=255), nullable=False),
+        sa.Column("end_to_end_id", sa.String(length=255), nullable=False),
+        sa.Column("is_reversal", sa.Boolean(), nullable=False),
         sa.Column(
-            "server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "hostname",
-            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
-            nullable=False,
-        ),
-        sa.Column(
-            "listing",
+            "state",
             sa.Enum(
-                "registered", "suspended", "absent", name="listing", native_enum=False, length=32
+                "open",
+                "payout",
+                "reversal",
+                "charge",
+                name="debitstate",
+                native_enum=False,
+                length=32,
             ),
             nullable=False,
         ),
-        sa.Column("text", sa.String(length=255), nullable=False),
-        sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "transfer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "settled_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_bank_debit_positive")),
         sa.ForeignKeyConstraint(
-            ["event_id"], ["server_event.id"], name=op.f("fk_zone_change_event_id")
+            ["settled_by"], ["account.id"], name=op.f("fk_bank_debit_settled_by")
         ),
         sa.ForeignKeyConstraint(
-            ["server_id"], ["server.id"], name=op.f("fk_zone_change_server_id")
+            ["transfer_id"], ["transfer.id"], name=op.f("fk_bank_debit_transfer_id")
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_zone_change")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bank_debit")),
+        sa.UniqueConstraint("external_key", name=op.f("uq_bank_debit_external_key")),
+        sa.UniqueConstraint("transfer_id", name=op.f("uq_bank_debit_transfer_id")),
     )
-    with op.batch_alter_table("zone_change", schema=None) as batch_op:
-        batch_op.create_index("ix_zone_change_hostname", ["hostname", "id"], unique=False)
+    with op.batch_alter_table("bank_debit", schema=None) as batch_op:
+        batch_op.create_index("ix_bank_debit_state", ["state", "id"], unique=False)
 
     # ### end Alembic commands ###
 
@@ -1348,10 +1477,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it back."""
     # ### commands auto generated by Alembic - please adjust! ###
-    with op.batch_alter_table("zone_change", schema=None) as batch_op:
-        batch_op.drop_index("ix_zone_change_hostname")
+    with op.batch_alter_table("bank_debit", schema=None) as batch_op:
+        batch_op.drop_index("ix_bank_debit_state")
 
-    op.drop_table("zone_change")
+    op.drop_table("bank_debit")
     with op.batch_alter_table("transfer", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_transfer_server_id"))
         batch_op.drop_index(batch_op.f("ix_transfer_payment_id"))
@@ -1361,6 +1490,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_transfer_at"))
 
     op.drop_table("transfer")
+    with op.batch_alter_table("zone_change", schema=None) as batch_op:
+        batch_op.drop_index("ix_zone_change_hostname")
+
+    op.drop_table("zone_change")
+    with op.batch_alter_table("invoice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_invoice_open",
+            sqlite_where=sa.text("state = 'open' AND kind <> 'sponsor-share'"),
+            postgresql_where=sa.text("state = 'open' AND kind <> 'sponsor-share'"),
+        )
+        batch_op.drop_index("ix_invoice_state")
+        batch_op.drop_index(batch_op.f("ix_invoice_server_id"))
+
+    op.drop_table("invoice")
     with op.batch_alter_table("idempotent_answer", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotent_answer_created_at"))
 
@@ -1379,8 +1522,7 @@ def downgrade() -> None:
 
     op.drop_table("test_run")
     with op.batch_alter_table("sponsorship", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sponsorship_sponsor_id"))
-        batch_op.drop_index(batch_op.f("ix_sponsorship_server_id"))
+        batch_op.drop_index("ix_sponsorship_sponsor")
 
     op.drop_table("sponsorship")
     with op.batch_alter_table("server_key", schema=None) as batch_op:
@@ -1432,14 +1574,19 @@ def downgrade() -> None:
             postgresql_where=sa.text("server_id IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_ledger_account_server_id"))
+        batch_op.drop_index(
+            "ix_ledger_account_not_empty",
+            sqlite_where=sa.text("balance > 0"),
+            postgresql_where=sa.text("balance > 0"),
+        )
 
     op.drop_table("ledger_account")
-    with op.batch_alter_table("invoice", schema=None) as batch_op:
-        batch_op.drop_index("ix_invoice_state")
-        batch_op.drop_index(batch_op.f("ix_invoice_server_id"))
-
-    op.drop_table("invoice")
     with op.batch_alter_table("forfeiture", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_forfeiture_proposed",
+            sqlite_where=sa.text("state = 'proposed'"),
+            postgresql_where=sa.text("state = 'proposed'"),
+        )
         batch_op.drop_index("ix_forfeiture_state")
         batch_op.drop_index(batch_op.f("ix_forfeiture_server_id"))
 
@@ -1507,6 +1654,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_recovery_code_account_id"))
 
     op.drop_table("recovery_code")
+    with op.batch_alter_table("payment", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_payment_not_allocated",
+            sqlite_where=sa.text("allocated < amount"),
+            postgresql_where=sa.text("allocated < amount"),
+        )
+
     op.drop_table("payment")
     with op.batch_alter_table("passkey", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_passkey_account_id"))
@@ -1529,6 +1683,7 @@ def downgrade() -> None:
     op.drop_table("state_count")
     op.drop_table("place_count")
     op.drop_table("month_count")
+    op.drop_table("ledger_total")
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.drop_index("ix_job_due")
 
