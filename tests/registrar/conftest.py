@@ -104,4 +104,4 @@ def office(database: Database, database_url: str, clock: Clock, tmp_path: Path) 
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     config = RegistrarConfig(state_directory=state, database=database_url)
-    return Office(config, database, Keyring.load_or_make(state / "keyring.json"), clock)
+    return Office(config, database, Keyring(state / "keyring.json"), clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -28,8 +28,12 @@ class Database:
         """
         self.engine = _make_engine(url, connections)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
+        options: dict[str, Any] = {"read_only": True}
+        if not self.is_sqlite:
+            # One state for all statements of a view, as SQLite gives it by itself.
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reading = sessionmaker(
-            self.engine.execution_options(read_only=True), expire_on_commit=False
+            self.engine.execution_options(**options), expire_on_commit=False
         )
 
     @property
@@ -55,6 +59,31 @@ class Database:
                 yield session
             finally:
                 session.rollback()
+
+    def after_commit_of(self, model: type[Any], call: Callable[[], None]) -> Callable[[], None]:
+        """Call something after each commit here that added rows of a model; returns what ends it.
+
+        The call is made in the thread that commits, and must not raise.
+        """
+        key = object()
+
+        def note(session: Session, _context: Any) -> None:
+            if any(isinstance(one, model) for one in session.new):
+                session.info[key] = True
+
+        def tell(session: Session) -> None:
+            if session.info.pop(key, False):
+                call()
+
+        listeners = (("after_flush", note), ("after_commit", tell))
+        for name, listener in listeners:
+            event.listen(self._writing, name, listener)
+
+        def end() -> None:
+            for name, listener in listeners:
+                event.remove(self._writing, name, listener)
+
+        return end
 
     def check(self) -> None:
         """Ask the engine for a sign of life. Raises :class:`DatabaseError`."""

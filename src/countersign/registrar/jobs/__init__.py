@@ -1,0 +1,1 @@
+"""What transactions ordered, done after them by workers (DESIGN §6)."""

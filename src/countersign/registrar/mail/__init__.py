@@ -1,0 +1,1 @@
+"""The registrar's own mail: its texts, and how it leaves (DESIGN §6)."""
