@@ -86,6 +86,8 @@ class Screening(Section):
     """From this score a screener decides."""
     strong_score: Annotated[int, Field(ge=1, le=100)] = 92
     """From this score a match is called strong. Only identity numbers deny by themselves."""
+    automatic: bool = False
+    """Clear applicants of whom nothing is known without a screener's look at their papers."""
 
     def thresholds(self) -> Thresholds:
         """Return the figures that the screening rules need."""
@@ -183,6 +185,11 @@ root, else ~/.local/state/countersign-registrar."""
     """Postal address, for contracts and invoices."""
     zone: Hostname = "registry.example"
     """Name of the public zone (DESIGN §7)."""
+    reserved_names: bool = False
+    """Take host names and addresses that the public DNS cannot have (`.example`, `.test`), for \
+demonstrations."""
+    traps: Annotated[int, Field(ge=0, le=100)] = 3
+    """Mailboxes for the registrar's use that a server is given when it becomes active."""
     money: Money = Money()
     mail: Mail = Mail()
     screening: Screening = Screening()
