@@ -47,6 +47,14 @@ class Money(Section):
     """Days after which an offer that was not taken up lapses."""
     reply_days: Annotated[int, Field(ge=0, le=365)] = 14
     """Days that an owner has to reply before a bond is forfeited without a second person's word."""
+    sponsorships: Annotated[int, Field(ge=0, le=1000)] = 10
+    """Servers that one trusted server may vouch for at the same time."""
+    sponsor_requests: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Sponsors that one applicant may ask in all."""
+    notice_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """Days after which a sponsor that gave notice is free, replaced or not."""
+    claim_days: Annotated[int, Field(ge=0, le=3650)] = 90
+    """Days after its end in which a sponsor may still be told of spam that was sent before."""
     pay_to: str = "Bank transfer to the registrar's account, quoting the reference"
     """How to pay, printed on invoices."""
     webhook_secret_file: Path | None = None

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import select
 
-from countersign.registrar.documents import current as current_version
+from countersign.registrar.documents.text import Kind
+from countersign.registrar.documents.text import current as current_version
 from countersign.registrar.operations.certifications import has_passed
 from countersign.registrar.operations.dossier import is_complete, unconfirmed_contacts
 from countersign.registrar.operations.ledger import bond_held
@@ -18,7 +19,7 @@ from countersign.storage.database.promises import ContractAcceptance
 from countersign.storage.database.screening import ScreeningRecord
 from countersign.storage.database.servers import Server
 
-CONTRACT = "registration-contract"
+CONTRACT = Kind.REGISTRATION_CONTRACT
 _DNS_ANSWER_HOURS = 1
 """How long an answer of the DNS counts: the applicant's page asks before it submits."""
 

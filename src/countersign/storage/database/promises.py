@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -43,12 +44,18 @@ class Forfeiture(Base):
     amount: Mapped[Amount]
     """Zero: there is no bond to forfeit, but the offence goes on record, and sponsors answer."""
     currency: Mapped[Currency]
+    offence_on: Mapped[datetime.date]
+    """When the spam was sent: whoever vouched for the server then answers for it."""
+    evidence: Mapped[dict[str, Any]]
+    """Keys of reports, test runs; figures. No personal data."""
     reason: Mapped[Text1000]
     proposed_by: Mapped[int] = mapped_column(ForeignKey("account.id"))
     proposed_at: Mapped[datetime.datetime]
     reply_until: Mapped[datetime.datetime]
     reply: Mapped[Text1000] = mapped_column(default="")
+    """The owner's; what sponsors reply is in the server's events."""
     replied_at: Mapped[datetime.datetime | None]
+    """When the first reply came, the owner's or a sponsor's: a person must decide then."""
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     decided_at: Mapped[datetime.datetime | None]
     version: Mapped[int] = mapped_column(default=1)
@@ -95,6 +102,9 @@ class Sponsorship(Base):
     asked_at: Mapped[datetime.datetime]
     decided_at: Mapped[datetime.datetime | None]
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    notice_at: Mapped[datetime.datetime | None]
+    """When the sponsor gave notice; it answers until it is replaced, or the notice is over."""
+    ended_at: Mapped[datetime.datetime | None]
     undertaking_version: Mapped[Text32] = mapped_column(default="")
     undertaking_hash: Mapped[Text64] = mapped_column(default="")
     version: Mapped[int] = mapped_column(default=1)
@@ -104,6 +114,7 @@ class Sponsorship(Base):
         CheckConstraint("server_id <> sponsor_id", name="another"),
         UniqueConstraint("server_id", "sponsor_id"),
         Index("ix_sponsorship_sponsor", "sponsor_id", "state", "id"),
+        Index("ix_sponsorship_state", "state", "id"),
     )
 
 

@@ -707,6 +707,10 @@ def upgrade() -> None:
         ),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("offence_on", sa.Date(), nullable=False),
+        sa.Column(
+            "evidence", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
         sa.Column("reason", sa.String(length=1000), nullable=False),
         sa.Column(
             "proposed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -1117,6 +1121,8 @@ def upgrade() -> None:
         sa.Column(
             "decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
         ),
+        sa.Column("notice_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undertaking_version", sa.String(length=32), nullable=False),
         sa.Column("undertaking_hash", sa.String(length=64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -1137,6 +1143,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("sponsorship", schema=None) as batch_op:
         batch_op.create_index("ix_sponsorship_sponsor", ["sponsor_id", "state", "id"], unique=False)
+        batch_op.create_index("ix_sponsorship_state", ["state", "id"], unique=False)
 
     op.create_table(
         "test_run",
@@ -1522,6 +1529,7 @@ def downgrade() -> None:
 
     op.drop_table("test_run")
     with op.batch_alter_table("sponsorship", schema=None) as batch_op:
+        batch_op.drop_index("ix_sponsorship_state")
         batch_op.drop_index("ix_sponsorship_sponsor")
 
     op.drop_table("sponsorship")
