@@ -184,7 +184,10 @@ class ContactConfirmation(Base):
     asked_at: Mapped[datetime.datetime]
     confirmed_at: Mapped[datetime.datetime | None]
 
-    __table_args__ = (UniqueConstraint("server_id", "contact", "address_digest"),)
+    __table_args__ = (
+        UniqueConstraint("server_id", "contact", "address_digest"),
+        Index("ix_contact_confirmation_address", "address_digest", "asked_at"),
+    )
 
 
 class Document(Base):

@@ -618,6 +618,11 @@ def upgrade() -> None:
             name=op.f("uq_contact_confirmation_server_id_contact_address_digest"),
         ),
     )
+    with op.batch_alter_table("contact_confirmation", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_contact_confirmation_address", ["address_digest", "asked_at"], unique=False
+        )
+
     op.create_table(
         "contract_acceptance",
         sa.Column(
@@ -1607,6 +1612,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_contract_acceptance_server_id"))
 
     op.drop_table("contract_acceptance")
+    with op.batch_alter_table("contact_confirmation", schema=None) as batch_op:
+        batch_op.drop_index("ix_contact_confirmation_address")
+
     op.drop_table("contact_confirmation")
     with op.batch_alter_table("api_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_token_server_id"))
