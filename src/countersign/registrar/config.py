@@ -154,7 +154,9 @@ class Security(Section):
     failures: Annotated[int, Field(ge=1, le=100)] = 5
     """Failed sign-ins after which an account is locked."""
     lock_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
-    """How long it is locked."""
+    """How long it is locked, and how long failures of an address are remembered."""
+    address_failures: Annotated[int, Field(ge=1, le=10_000)] = 30
+    """Failed sign-ins, of whatever accounts, after which an address must wait."""
     offender_queries: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Offender queries that an account may make in 24 hours."""
     upload_size: Annotated[int, Field(ge=100_000, le=100_000_000)] = 10_000_000

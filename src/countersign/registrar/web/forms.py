@@ -1,0 +1,128 @@
+"""What a visitor sent: fields of a form or a query, bounded and free of what no field holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from countersign.registrar.operations.office import OperationError
+
+MAX_FIELDS = 500
+MAX_FIELD_SIZE = 64 * 1024
+MAX_FORM_SIZE = 256 * 1024
+"""Octets of a form without uploads."""
+_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class MalformedError(OperationError):
+    """What was sent is no form that any page of this website makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a form. Name and type are the sender's claim only."""
+
+    filename: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Fields by name. No text has a NUL or half a character in it."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, tuple[Upload, ...]] = field(default_factory=dict)
+
+    def text(self, name: str, limit: int = 1000) -> str:
+        """Return a field, stripped; empty: not sent.
+
+        Raises :class:`MalformedError` if it is longer than the limit, in characters.
+        """
+        return self.secret(name, limit).strip()
+
+    def secret(self, name: str, limit: int = 1000) -> str:
+        """Return a field as it was typed, spaces included: a password. Raises as `text` does."""
+        found = self.values.get(name, ("",))[-1]
+        if len(found) > limit:
+            raise MalformedError(f"A field is too long: at most {limit} characters are taken.")
+        return found
+
+    def integer(self, name: str, default: int = 0, *, low: int = 0, high: int = 10**15) -> int:
+        """Return a whole number, or the default if there is none or it is out of bounds."""
+        found = self.text(name, 32)
+        digits = found.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal()):
+            return default
+        return int(found) if low <= int(found) <= high else default
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return all fields of a name, such as the ticked boxes of a group."""
+        return tuple(value.strip() for value in self.values.get(name, ()))
+
+    def ticked(self, name: str) -> bool:
+        """Tell whether a box is ticked."""
+        return self.text(name) != ""
+
+    def upload(self, name: str) -> Upload | None:
+        """Return an uploaded file; None: none was chosen."""
+        return next(iter(self.files.get(name, ())), None)
+
+    def plain(self) -> dict[str, str]:
+        """Return the text fields, the last of each name, to fill a form in again: no passwords."""
+        return {
+            name: texts[-1].strip()
+            for name, texts in self.values.items()
+            if name != "csrf_token" and "password" not in name
+        }
+
+
+def fields_of_query(request: Request) -> Fields:
+    """Return the query's fields. Raises :class:`MalformedError`."""
+    if len(request.url.query) > 8192:
+        raise MalformedError("The address is too long.")
+    return Fields(_collect(request.query_params.multi_items()))
+
+
+async def read_form(request: Request, uploads: int) -> FormData:
+    """Read a request's form into memory, files on disk if they are large.
+
+    Raises :class:`MalformedError`, and HTTPException for what is no form at all.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind and request.headers.get("content-length", "0") == "0":
+        return FormData()
+    if kind not in _TYPES:
+        raise MalformedError("Only forms are taken here.")
+    return await request.form(
+        max_files=uploads, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_SIZE
+    )
+
+
+def fields_of_form(form: FormData, upload_size: int) -> Fields:
+    """Return a form's fields; reads the files. Raises :class:`MalformedError`."""
+    texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    files: dict[str, tuple[Upload, ...]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile) and value.filename:
+            # One octet more than allowed: whoever checks the file says how large it may be.
+            content = value.file.read(upload_size + 1)
+            made = Upload(_clean(value.filename)[:255], (value.content_type or "")[:100], content)
+            files[name] = (*files.get(name, ()), made)
+    return Fields(_collect(texts), files)
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        found[name] = (*found.get(name, ()), _clean(value))
+    return found
+
+
+def _clean(text: str) -> str:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise MalformedError("A field has something in it that is no text.")
+    return text.replace("\r\n", "\n")

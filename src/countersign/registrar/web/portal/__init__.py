@@ -1,0 +1,1 @@
+"""Pages of those who have an account: signing in, and one's own account."""

@@ -1,0 +1,20 @@
+"""The modules that have pages: each keeps them as ``pages`` (a `Pages`). One line for each."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from countersign.registrar.web.pages import Page, Pages
+
+MODULES = ("portal.health",)
+"""Below `countersign.registrar.web`."""
+
+
+def all_pages() -> list[Page]:
+    """Return every page of the website, in the order of the modules."""
+    found: list[Page] = []
+    for name in MODULES:
+        pages = import_module(f"countersign.registrar.web.{name}").pages
+        assert isinstance(pages, Pages)
+        found.extend(pages.all)
+    return found

@@ -1,0 +1,1 @@
+"""What protects the website: each request passes through these layers."""

@@ -1,0 +1,120 @@
+"""Visitors of the website under test: each a browser with cookies of its own.
+
+def test_a_screener_sees_the_queue(site: Site) -> None:
+    screener = site.visitor(Role.SCREENER)
+    page = screener.get("/staff/screening")
+    screener.post("/staff/screening/4", {"decision": "clean"})   # adds the form's token
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from httpx import Response
+from starlette.testclient import TestClient
+
+from countersign.registrar.operations import sessions
+from countersign.registrar.operations.office import Office
+from countersign.registrar.web.app import make_app
+from countersign.rules.roles import STAFF, Role
+from countersign.storage.database.accounts import Account, AccountRole
+
+_numbers = itertools.count(1)
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+def add_account(office: Office, *roles: Role, name: str = "", password_hash: str = "") -> int:
+    """Add an account with roles; return its key."""
+    number = next(_numbers)
+    with office.work() as work:
+        account = Account(
+            email=f"person{number}@people.example",
+            name=name or f"Person {number}",
+            password_hash=password_hash,
+            created_at=work.now,
+            email_confirmed_at=work.now,
+        )
+        account.roles = [
+            AccountRole(role=role, granted_at=work.now) for role in roles if role is not Role.OWNER
+        ]
+        work.session.add(account)
+        work.session.flush()
+        return account.id
+
+
+class Visitor:
+    """One browser. ``account_id`` is 0 for a visitor that has not signed in."""
+
+    def __init__(self, app: Any, url: str, account_id: int = 0) -> None:
+        self.account_id = account_id
+        self.origin = url
+        self.client = TestClient(
+            app, base_url=url, follow_redirects=False, raise_server_exceptions=True
+        )
+
+    def get(self, path: str, **options: Any) -> Response:
+        """Look at a page."""
+        return self.client.get(path, **options)
+
+    def post(
+        self,
+        path: str,
+        data: dict[str, Any] | None = None,
+        *,
+        page: str = "/sign-in",
+        **options: Any,
+    ) -> Response:
+        """Send a form as the browser would: with the session's token, from a page of the site."""
+        headers = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
+        headers |= {"Referer": f"{self.origin}{page}", **options.pop("headers", {})}
+        fields = {"csrf_token": self.token(), **(data or {})}
+        return self.client.post(path, data=fields, headers=headers, **options)
+
+    def token(self) -> str:
+        """Return the token of this browser's forms."""
+        from countersign.registrar.web.session import _csrf_token
+
+        name = "__Host-session" if self.origin.startswith("https") else "session"
+        if name not in self.client.cookies:
+            self.client.get("/sign-in")
+        return _csrf_token(self.client.cookies.get(name, ""))
+
+    @property
+    def cookie(self) -> str:
+        """The session's cookie."""
+        name = "__Host-session" if self.origin.startswith("https") else "session"
+        return self.client.cookies.get(name, "")
+
+
+@dataclass
+class Site:
+    """The website of an office under test."""
+
+    office: Office
+    app: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app = make_app(self.office)
+
+    def anonymous(self) -> Visitor:
+        """Return a visitor that has not signed in."""
+        return Visitor(self.app, self.office.config.url)
+
+    def visitor(self, *roles: Role, account_id: int = 0, factor: str | None = None) -> Visitor:
+        """Return a visitor that has signed in, with a new account unless one is given.
+
+        factor: the second factor given; by default 'totp' for staff.
+        """
+        account_id = account_id or add_account(self.office, *roles)
+        with self.office.work() as work:
+            account = work.session.get_one(Account, account_id)
+            staff = any(one.role in STAFF for one in account.roles)
+            given = ("totp" if staff else "") if factor is None else factor
+            cookie = sessions.begin(work, account, factor=given, device="Test")
+        made = Visitor(self.app, self.office.config.url, account_id)
+        name = "__Host-session" if made.origin.startswith("https") else "session"
+        made.client.cookies.set(name, cookie)
+        return made
