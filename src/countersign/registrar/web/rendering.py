@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from countersign.registrar.web import filters
+from countersign.registrar.web import charts, filters, world_map
 
 FOLDER = Path(__file__).parent
 STATIC_FOLDER = FOLDER / "static"
@@ -88,6 +88,10 @@ def environment() -> Environment:
         scripts=SCRIPTS,
         countries=filters.countries,
         life_cycle=filters.life_cycle,
+        bar_chart=charts.bars,
+        stacked_chart=charts.stacked,
+        line_chart=charts.line,
+        world_map=world_map.draw,
     )
     # One after the other: a file of macros sees those before it.
     for name in MACROS:
