@@ -31,6 +31,7 @@ class Sent(StrEnum):
     CONTENT = "content"
     RESET = "RSET"
     QUIT = "QUIT"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Answer:
 
 class ClientSequenceError(RuntimeError):
     """The application sent what the protocol does not allow at this point."""
+
+
+class UnaskedReplyError(ReplySyntaxError):
+    """The server sent something that nothing asked for, in clear or inside TLS."""
 
 
 class ClientDialogue:
@@ -85,7 +90,7 @@ class ClientDialogue:
 
     def _match(self, reply: Reply) -> Answer:
         if not self._due:
-            raise ReplySyntaxError(f"a reply that nothing asked for: {reply}")
+            raise UnaskedReplyError(f"a reply that nothing asked for: {reply}")
         sent = self._due.popleft()
         if sent is Sent.HELLO and reply.is_positive:
             self.extensions = _parse_extensions(reply)
@@ -114,7 +119,7 @@ class ClientDialogue:
         Raises :class:`ReplySyntaxError` if replies had been injected before the handshake.
         """
         if self._reader.discard():
-            raise ReplySyntaxError("octets in clear between STARTTLS and the handshake")
+            raise UnaskedReplyError("octets in clear between STARTTLS and the handshake")
         self.in_tls = True
         self.extensions = {}
 
@@ -164,6 +169,14 @@ class ClientDialogue:
     def quit(self) -> bytes:
         """QUIT."""
         return self._command(Sent.QUIT, "QUIT")
+
+    def raw(self, octets: bytes, *, replies: int = 1) -> bytes:
+        """Return octets as they are, whatever the protocol says of them; so many replies are due.
+
+        For tests of servers: what a well-behaved client never sends.
+        """
+        self._due.extend([Sent.OTHER] * replies)
+        return octets
 
     # -- inside -------------------------------------------------------------------------------
 

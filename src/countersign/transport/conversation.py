@@ -9,15 +9,22 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from countersign.protocol.client import Answer, ClientDialogue, Sent
+from countersign.protocol.client import Answer, ClientDialogue, Sent, UnaskedReplyError
 from countersign.protocol.reply import Reply, ReplySyntaxError
 from countersign.transport.stream import Stream, StreamClosedError
 
+Observe = Callable[[bool, bytes], None]
+"""Called with whether octets were sent, else received; and the octets."""
+
 
 class ConversationError(ConnectionError):
-    """The connection failed, timed out, or the peer does not speak the protocol."""
+    """The connection failed, timed out, or the peer does not speak the protocol.
+
+    The cause is a :class:`TimeoutError`, an :class:`OSError` (SSLError for TLS), a
+    :class:`~countersign.protocol.reply.ReplySyntaxError`, or None where the server closed.
+    """
 
 
 class Conversation:
@@ -27,6 +34,8 @@ class Conversation:
         """``reply_timeout`` in seconds, for each reply."""
         self.stream = stream
         self.dialogue = ClientDialogue(lmtp=lmtp)
+        self.observe: Observe | None = None
+        """Told of all octets of the dialogue, in both directions; those of the handshake not."""
         self._timeout = reply_timeout
         self._answers: deque[Answer] = deque()
 
@@ -46,12 +55,15 @@ class Conversation:
             answer = await self.command(self.dialogue.hello(name, extended=False))
         return answer
 
-    async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None) -> Reply:
+    async def start_tls(
+        self, context: ssl.SSLContext, server_hostname: str | None, *, injected: bytes = b""
+    ) -> Reply:
         """STARTTLS and the handshake; the reply is not positive if the server refused.
 
-        Raises :class:`ConversationError`, also when the handshake fails.
+        ``injected``: octets sent in clear right behind the command, as an attacker would; for
+        tests of servers. Raises :class:`ConversationError`, also when the handshake fails.
         """
-        answer = await self.command(self.dialogue.start_tls())
+        answer = await self.command(self.dialogue.start_tls() + injected)
         if not answer.is_positive:
             return answer
         try:
@@ -68,7 +80,7 @@ class Conversation:
 
     def _refuse_injected_octets(self) -> None:
         if self.stream.has_input:
-            raise ReplySyntaxError("octets in clear before the handshake")
+            raise UnaskedReplyError("octets in clear before the handshake")
 
     async def command(self, octets: bytes) -> Reply:
         """Send a command and return its reply. Raises :class:`ConversationError`."""
@@ -81,6 +93,8 @@ class Conversation:
             self.stream.write(octets)
         except StreamClosedError as error:
             raise ConversationError("the server closed the connection") from error
+        if self.observe is not None:
+            self.observe(True, octets)
 
     async def send_content(self, content: bytes) -> None:
         """Send a piece of content, at the server's pace. Raises :class:`ConversationError`."""
@@ -101,9 +115,9 @@ class Conversation:
             try:
                 async with asyncio.timeout(self._timeout * patience):
                     await self._receive()
-            except TimeoutError:
+            except TimeoutError as error:
                 self.stream.abort()
-                raise ConversationError("the server did not answer in time") from None
+                raise ConversationError("the server did not answer in time") from error
         return self._answers.popleft().reply
 
     async def _receive(self) -> None:
@@ -111,6 +125,8 @@ class Conversation:
             data = await self.stream.read()
             if not data:
                 raise ConversationError("the server closed the connection")
+            if self.observe is not None:
+                self.observe(False, data)
             try:
                 self._answers.extend(self.dialogue.receive(data))
             except ReplySyntaxError as error:
@@ -156,4 +172,4 @@ def _words(error: BaseException) -> str:
     return "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
 
 
-__all__ = ["Conversation", "ConversationError", "Sent", "connect"]
+__all__ = ["Conversation", "ConversationError", "Observe", "Sent", "connect"]

@@ -1,0 +1,204 @@
+"""The relay forms: ways to write an envelope by which open relays were found. Pure.
+
+The union of the known batteries: nmap's smtp-open-relay, MAPS, abuse.net, and classes of faults
+found later. `{V}` is a foreign domain, `{T}` the host, `{D}` the mail domain that it serves,
+`{I}` its address as a literal, `{F}` a foreign address; `{R}` a random local part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from countersign.registrar.certification.catalogue import RELAY_ADVICE, Test
+
+FOREIGN_ADDRESS = "192.0.2.1"
+"""Of TEST-NET-1 (RFC 5737): nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the forms are filled in with."""
+
+    host: str
+    address: str
+    foreign_domain: str
+    mail_domain: str = ""
+    """Empty: not known."""
+
+    @property
+    def literal(self) -> str:
+        """The address as it is written in mail addresses (RFC 5321 §4.1.3)."""
+        return f"[IPv6:{self.address}]" if ":" in self.address else f"[{self.address}]"
+
+
+@dataclass(frozen=True, slots=True)
+class RelayForm:
+    """One form, as templates of the paths of MAIL and RCPT."""
+
+    name: str
+    title: str
+    recipient: str
+    sender: str = ""
+    """Empty: whatever sender the server took before."""
+    control: str = ""
+    """A recipient that is unknown in the same place, where the form's own domain is not foreign:
+    if that is accepted too, acceptance of the form says nothing."""
+    parameters: str = ""
+    """Of MAIL."""
+    extension: str = ""
+    """The form can be written only where the server offers this."""
+    verb: str = "RCPT TO:"
+    hello_again: bool = False
+    in_clear: bool = False
+    is_essential: bool = False
+    """A deferral leaves the server untested; of odd senders it may be about the sender."""
+
+    @property
+    def test(self) -> Test:
+        """The form as a test of the battery."""
+        return Test(f"relay-{self.name}", self.title, RELAY_ADVICE, self.is_essential)
+
+    def is_for(self, names: Names) -> bool:
+        """Tell whether the form can be filled in, and differs from that with the host's name."""
+        needs_domain = "{D}" in self.sender + self.recipient
+        return not needs_domain or names.mail_domain not in ("", names.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A form filled in: commands without their line endings."""
+
+    mail: str
+    recipient: str
+    control: str
+
+
+def fill_in(form: RelayForm, names: Names, sender: str, random_part: str) -> Envelope:
+    """Return the commands of a form; ``sender`` is for forms that name none."""
+
+    def fill(template: str) -> str:
+        return template.format(
+            V=names.foreign_domain,
+            T=names.host,
+            D=names.mail_domain,
+            I=names.literal,
+            F=f"[{FOREIGN_ADDRESS}]",
+            R=random_part,
+        )
+
+    return Envelope(
+        mail=f"MAIL FROM:{fill(form.sender or sender)}{form.parameters}",
+        recipient=f"{form.verb}{fill(form.recipient)}",
+        control=f"RCPT TO:{fill(form.control)}" if form.control else "",
+    )
+
+
+def forms_for(names: Names) -> tuple[RelayForm, ...]:
+    """Return the forms to try on a server, in their order."""
+    return tuple(form for form in FORMS if form.is_for(names))
+
+
+ORDINARY_SENDERS = ("<relaytest@{V}>", "<relaytest@{T}>", "<>")
+"""For forms that name no sender: the first that the server takes."""
+
+_TO = "<relaytest@{V}>"
+
+
+def _sender_forms() -> Iterator[RelayForm]:
+    """Write a plain foreign recipient, from senders that some servers trust by their name alone."""
+    for name, title, sender in (
+        ("from-null", "from the empty sender", "<>"),
+        ("from-foreign", "from a foreign domain", "<tester@{V}>"),
+        ("from-host", "from an address of the host itself", "<relaytest@{T}>"),
+    ):
+        yield RelayForm(name, f"Relay {title}", _TO, sender, is_essential=True)
+    for name, title, sender in (
+        ("from-recipient", "from the recipient's own address", _TO),
+        ("from-mail-domain", "from an address of the mail domain", "<relaytest@{D}>"),
+        ("from-postmaster", "from postmaster of the mail domain", "<postmaster@{D}>"),
+        ("from-literal", "from the server's own IP address", "<relaytest@{I}>"),
+        ("from-localhost", "from localhost", "<relaytest@localhost>"),
+        ("from-no-domain", "from an address without a domain", "<relaytest>"),
+        (
+            "from-nonexistent",
+            "from a domain that does not exist",
+            "<relaytest@nonexistent.invalid>",
+        ),
+        ("from-no-brackets", "from an address without brackets", "relaytest@{V}"),
+    ):
+        yield RelayForm(name, f"Relay {title}", _TO, sender)
+
+
+def _foreign_forms() -> Iterator[RelayForm]:
+    """Write the foreign recipient in other ways: who takes one of them relays."""
+    for name, title, recipient in (
+        ("to-no-brackets", "to an address without brackets", "relaytest@{V}"),
+        ("to-trailing-dot", "to a domain with a trailing dot", "<relaytest@{V}.>"),
+        ("to-literal", "to a foreign IP address", "<relaytest@{F}>"),
+        ("route-host", "by a route through the host", "<@{T}:relaytest@{V}>"),
+        ("route-literal", "by a route through the IP address", "<@{I}:relaytest@{V}>"),
+        ("route-localhost", "by a route through localhost", "<@localhost:relaytest@{V}>"),
+        ("route-two", "by a route through host and mail domain", "<@{T},@{D}:relaytest@{V}>"),
+    ):
+        yield RelayForm(name, f"Relay {title}", recipient)
+    yield RelayForm("to-loose-verb", "Relay with a loosely written command", _TO, verb="rcpt to: ")
+
+
+def _hidden_forms() -> Iterator[RelayForm]:
+    """Hide the foreign recipient in a local part."""
+    for name, title, recipient, control in (
+        ("quoted", "in quotes", '<"relaytest@{V}">', "<{R}>"),
+        ("quoted-percent", "in quotes with a percent sign", '<"relaytest%{V}">', "<{R}>"),
+        ("percent", "with a percent sign", "<relaytest%{V}>", "<{R}>"),
+        ("bang", "as a UUCP path", "<{V}!relaytest>", "<{R}>"),
+        ("percent-host", "with a percent sign at the host", "<relaytest%{V}@{T}>", "<{R}@{T}>"),
+        ("quoted-host", "in quotes at the host", '<"relaytest@{V}"@{T}>', "<{R}@{T}>"),
+        ("two-at-host", "with two at signs at the host", "<relaytest@{V}@{T}>", "<{R}@{T}>"),
+        ("bang-host", "as a UUCP path at the host", "<{V}!relaytest@{T}>", "<{R}@{T}>"),
+        ("mixed-host", "as a path with a percent sign", "<{V}!relaytest%{V}@{T}>", "<{R}@{T}>"),
+        ("nested-percent", "with two percent signs", "<relaytest%{V}%{V}@{T}>", "<{R}@{T}>"),
+        (
+            "encapsulated",
+            "by Exchange's rules",
+            "<IMCEASMTP-relaytest+40{V}@{T}>",
+            "<{R}@{T}>",
+        ),
+        ("percent-domain", "with a percent sign at the domain", "<relaytest%{V}@{D}>", "<{R}@{D}>"),
+        ("quoted-domain", "in quotes at the domain", '<"relaytest@{V}"@{D}>', "<{R}@{D}>"),
+        ("percent-literal", "with a percent sign at the IP", "<relaytest%{V}@{I}>", "<{R}@{I}>"),
+        ("quoted-literal", "in quotes at the IP address", '<"relaytest@{V}"@{I}>', "<{R}@{I}>"),
+        ("two-at-literal", "with two at signs at the IP", "<relaytest@{V}@{I}>", "<{R}@{I}>"),
+        ("bang-literal", "as a UUCP path at the IP address", "<{V}!relaytest@{I}>", "<{R}@{I}>"),
+        (
+            "percent-localhost",
+            "with a percent sign at localhost",
+            "<relaytest%{V}@localhost>",
+            "<{R}@localhost>",
+        ),
+    ):
+        yield RelayForm(name, f"Relay to an address hidden {title}", recipient, control=control)
+    for name, recipient, control in (
+        ("wide-at", "<relaytest\uff20{V}>", "<{R}>"),
+        ("wide-percent", "<relaytest\uff05{V}@{T}>", "<{R}@{T}>"),
+    ):
+        yield RelayForm(
+            name,
+            "Relay to an address with a full-width sign",
+            recipient,
+            control=control,
+            parameters=" SMTPUTF8",
+            extension="SMTPUTF8",
+        )
+
+
+FORMS = (
+    RelayForm("in-clear", "Relay outside TLS", _TO, is_essential=True, in_clear=True),
+    *_sender_forms(),
+    RelayForm("second-hello", "Relay after a second EHLO", _TO, hello_again=True),
+    *_foreign_forms(),
+    *_hidden_forms(),
+    # Last, as it may end the connection.
+    RelayForm("control-octet", "Relay with a NUL octet", '<"relaytest@{V}\0"@{T}>'),
+)
+"""Every form; those of :attr:`RelayForm.in_clear` are tried outside TLS."""

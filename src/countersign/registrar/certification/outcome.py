@@ -1,0 +1,111 @@
+"""What a battery of tests found out: the shapes that are kept, shown and sent (DESIGN §8). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_LINES = 400
+"""Lines in one transcript."""
+MAX_LINE = 600
+"""Characters of one line."""
+
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Words = Annotated[str, Field(max_length=2000)]
+_Address = Annotated[str, Field(max_length=64)]
+
+
+class Verdict(StrEnum):
+    """How a test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    COULD_NOT_TEST = "could-not-test"
+    """Nothing was found out: the server was away, slow, or asked to be left alone."""
+    INFORMATION = "information"
+    """Worth knowing, and for nobody to pass or fail by."""
+
+
+class Direction(StrEnum):
+    """Whose words a line of a transcript is."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    NOTE = "note"
+    """The tester's own remark: connected, TLS, timed out."""
+
+
+class Line(NamedTuple):
+    """A line of a transcript."""
+
+    at_ms: int
+    """Milliseconds since the battery began."""
+    direction: Direction
+    text: Annotated[str, Field(max_length=MAX_LINE)]
+    """Without its line ending; what cannot be printed is written ``\\xNN``."""
+
+
+class TestOutcome(BaseModel):
+    """What one test found out at one address."""
+
+    __test__: ClassVar[bool] = False
+    """Not a test of ours, whatever its name says."""
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name
+    """Stable; see `catalogue` and `forms`."""
+    title: _Words
+    verdict: Verdict
+    explanation: _Words
+    how_to_fix: _Words = ""
+    """Empty unless the test failed."""
+    is_essential: bool
+    """Without it nothing can be said of the server as a whole."""
+    address: _Address = ""
+    """The address tested; empty for what concerns the host as a whole."""
+    transcript: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
+
+
+class BatteryResult(BaseModel):
+    """What the battery found out about a host, seen from one place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(max_length=255)]
+    addresses: Annotated[tuple[_Address, ...], Field(max_length=64)]
+    """Those that were tested."""
+    begun_at: AwareDatetime
+    ended_at: AwareDatetime
+    outcomes: Annotated[tuple[TestOutcome, ...], Field(max_length=5000)]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Passed, failed or could-not-test; see :func:`overall_verdict`."""
+        return overall_verdict(self.outcomes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as values that JSON has."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Return the result that :meth:`to_dict` gave. Raises :class:`ValueError`."""
+        return cls.model_validate(values)
+
+
+def overall_verdict(outcomes: Iterable[TestOutcome]) -> Verdict:
+    """Return what single tests say together.
+
+    One that failed is enough to fail. A server of which nothing essential was seen, or not all
+    that is essential, has neither passed nor failed.
+    """
+    seen = [outcome for outcome in outcomes if outcome.verdict is not Verdict.INFORMATION]
+    if any(outcome.verdict is Verdict.FAILED for outcome in seen):
+        return Verdict.FAILED
+    essential = [outcome.verdict for outcome in seen if outcome.is_essential]
+    if Verdict.COULD_NOT_TEST in essential or Verdict.PASSED not in essential:
+        return Verdict.COULD_NOT_TEST
+    return Verdict.PASSED

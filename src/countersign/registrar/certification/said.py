@@ -1,0 +1,45 @@
+"""What came back from a server: a reply, or why there is none. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeGuard
+
+from countersign.protocol.reply import Reply
+
+
+class Trouble(StrEnum):
+    """Why there is no reply. The value completes 'the server …'."""
+
+    TIMED_OUT = "did not answer in time"
+    CLOSED = "closed the connection"
+    REFUSED = "refused the connection"
+    NO_ROUTE = "cannot be reached from here"
+    TLS_FAILED = "did not complete the TLS handshake"
+    UNASKED = "said something that nothing asked for"
+    NOT_SMTP = "answered what is no SMTP reply"
+
+
+Said = Reply | Trouble
+
+
+def is_accepted(said: Said | None) -> TypeGuard[Reply]:
+    """Tell whether a command was accepted (2yz)."""
+    return isinstance(said, Reply) and said.is_positive
+
+
+def is_refused(said: Said | None) -> TypeGuard[Reply]:
+    """Tell whether a command was refused for good (5yz)."""
+    return isinstance(said, Reply) and said.is_permanent
+
+
+def is_lost(said: Said | None) -> bool:
+    """Tell whether the connection is of no more use: trouble, or 421."""
+    return isinstance(said, Trouble) or (isinstance(said, Reply) and said.code == 421)
+
+
+def words(said: Said) -> str:
+    """Complete 'the server …'."""
+    if isinstance(said, Trouble):
+        return said.value
+    return f"answered “{str(said)[:200]}”"

@@ -1,0 +1,198 @@
+"""Connections to the server under test: recorded, one at a time, and never in a hurry."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from countersign.protocol.client import UnaskedReplyError
+from countersign.protocol.reply import ReplySyntaxError
+from countersign.registrar.certification.judge import Tls
+from countersign.registrar.certification.said import Said, Trouble, is_accepted
+from countersign.registrar.certification.transcript import Transcript
+from countersign.registrar.config import Certification
+from countersign.transport.conversation import Conversation, ConversationError, connect
+
+_NO_ROUTE = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+)
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
+"""What OpenSSL says of octets that are no TLS at all."""
+
+_TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
+    (TimeoutError, Trouble.TIMED_OUT),
+    (ConnectionRefusedError, Trouble.REFUSED),
+    (UnaskedReplyError, Trouble.UNASKED),
+    (ReplySyntaxError, Trouble.NOT_SMTP),
+)
+
+
+class Session:
+    """One connection. What goes wrong is a value here, not an exception."""
+
+    def __init__(self, conversation: Conversation, transcript: Transcript, hello: str) -> None:
+        self._conversation = conversation
+        self._transcript = transcript
+        self._hello = hello
+        conversation.observe = transcript.observe
+
+    @property
+    def extensions(self) -> Mapping[str, str]:
+        """EHLO keywords of the server."""
+        return self._conversation.extensions
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether another command may be sent."""
+        conversation = self._conversation
+        return not (
+            conversation.stream.is_closing
+            or conversation.stream.has_input
+            or conversation.dialogue.server_left
+        )
+
+    async def open(self, tls_host: str | None) -> Said:
+        """Come as far as EHLO, inside TLS if a host is named; return the last reply."""
+        said = await self.greeting()
+        if is_accepted(said):
+            said = await self.hello()
+        if tls_host is not None and is_accepted(said):
+            said = await self.start_tls(tls_host)
+            if is_accepted(said):
+                said = await self.hello()
+        return said
+
+    async def greeting(self) -> Said:
+        """Wait for the greeting."""
+        return await self._answer(b"")
+
+    async def hello(self) -> Said:
+        """Say EHLO."""
+        return await self._answer(self._conversation.dialogue.hello(self._hello))
+
+    async def ask(self, command: str) -> Said:
+        """Send a command as it is written, and return the reply."""
+        octets = command.encode("utf-8") + b"\r\n"
+        return await self._answer(self._conversation.dialogue.raw(octets))
+
+    def expect_reply(self) -> None:
+        """Let one more reply come than commands were sent."""
+        self._conversation.dialogue.raw(b"")
+
+    async def start_tls(self, host: str, *, injected: bytes = b"") -> Said:
+        """Say STARTTLS, with octets behind it if given, and do the handshake if it is accepted.
+
+        Afterwards :meth:`tls` tells whether the connection is inside TLS.
+        """
+        try:
+            said: Said = await self._conversation.start_tls(_CONTEXT, host, injected=injected)
+        except ConversationError as error:
+            return self._trouble(error)
+        if (tls := self.tls()) is not None:
+            self._transcript.note(f"TLS handshake: {tls.version}, {tls.cipher}")
+        return said
+
+    def tls(self) -> Tls | None:
+        """Return what was agreed; None outside TLS."""
+        if not self._conversation.dialogue.in_tls or self._conversation.stream.is_closing:
+            return None
+        tls = self._conversation.stream.tls()
+        cipher = tls.cipher() if tls is not None else None
+        return None if tls is None or cipher is None else Tls(tls.version() or "?", cipher[0])
+
+    async def finish(self) -> None:
+        """Say QUIT if there is anybody to hear it, and close."""
+        await self._conversation.finish()
+
+    def drop(self) -> None:
+        """Close at once."""
+        self._conversation.stream.abort()
+
+    async def _answer(self, octets: bytes) -> Said:
+        try:
+            if octets:
+                return await self._conversation.command(octets)
+            return await self._conversation.reply()
+        except ConversationError as error:
+            return self._trouble(error)
+
+    def _trouble(self, error: ConversationError) -> Trouble:
+        self._conversation.stream.abort()
+        trouble = trouble_of(error)
+        self._transcript.note(f"the server {trouble.value}")
+        return trouble
+
+
+@dataclass(slots=True)
+class Caller:
+    """Opens connections to one address, with a pause between them."""
+
+    address: str
+    host: str
+    settings: Certification
+    transcript: Transcript
+    _has_called: bool = False
+
+    async def call(self) -> Session | Trouble:
+        """Connect; the greeting is not read yet."""
+        settings = self.settings
+        if self._has_called and settings.pause:
+            # Politeness: many servers count connections, and no event tells when they forget.
+            await asyncio.sleep(settings.pause)
+        self._has_called = True
+        self.transcript.note(f"connecting to {self.address}, port {settings.port}")
+        try:
+            conversation = await connect(
+                self.address,
+                settings.port,
+                timeout=settings.timeout,
+                reply_timeout=settings.timeout,
+            )
+        except ConversationError as error:
+            trouble = trouble_of(error)
+            self.transcript.note(f"the server {trouble.value}")
+            return trouble
+        return Session(conversation, self.transcript, settings.hello)
+
+    async def call_and_greet(self, *, in_tls: bool) -> Session | Said:
+        """Connect, and say EHLO, inside TLS if wanted; what went wrong if that fails."""
+        session = await self.call()
+        if isinstance(session, Trouble):
+            return session
+        try:
+            said = await session.open(self.host if in_tls else None)
+        except BaseException:
+            session.drop()
+            raise
+        if is_accepted(said):
+            return session
+        await session.finish()
+        return said
+
+
+def trouble_of(error: ConversationError) -> Trouble:
+    """Tell what kind of trouble a connection had."""
+    match error.__cause__:
+        case ssl.SSLError() as cause:
+            return Trouble.UNASKED if cause.reason in _NOT_TLS else Trouble.TLS_FAILED
+        case OSError() as cause if cause.errno in _NO_ROUTE:
+            return Trouble.NO_ROUTE
+        case cause:
+            kinds = (trouble for kind, trouble in _TROUBLES if isinstance(cause, kind))
+            return next(kinds, Trouble.CLOSED)
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return a context that agrees to anything, so that what is agreed can be judged."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
+_CONTEXT = _tls_context()

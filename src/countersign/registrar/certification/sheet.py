@@ -1,0 +1,46 @@
+"""The sheet on which outcomes are noted, each with its part of the transcript. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from countersign.registrar.certification.catalogue import Test
+from countersign.registrar.certification.judge import Judgement, untested
+from countersign.registrar.certification.outcome import TestOutcome, Verdict
+from countersign.registrar.certification.transcript import Transcript
+
+Progress = Callable[[TestOutcome], None]
+"""Called with each outcome as soon as it is known."""
+
+
+class Sheet:
+    """Outcomes at one address."""
+
+    def __init__(self, address: str, transcript: Transcript, progress: Progress | None) -> None:
+        self.address = address
+        self.outcomes: list[TestOutcome] = []
+        self._transcript = transcript
+        self._progress = progress
+
+    def add(self, test: Test, judgement: Judgement) -> None:
+        """Note an outcome; what was said since the last one belongs to it."""
+        outcome = TestOutcome(
+            name=test.name,
+            title=test.title,
+            verdict=judgement.verdict,
+            explanation=judgement.explanation,
+            how_to_fix=test.how_to_fix if judgement.verdict is Verdict.FAILED else "",
+            is_essential=test.is_essential,
+            address=self.address,
+            transcript=self._transcript.take(),
+        )
+        self.outcomes.append(outcome)
+        if self._progress is not None:
+            self._progress(outcome)
+
+    def add_missing(self, planned: Iterable[Test], explanation: str) -> None:
+        """Note all tests that are still without an outcome as not made."""
+        done = {outcome.name for outcome in self.outcomes}
+        for test in planned:
+            if test.name not in done:
+                self.add(test, untested(explanation))

@@ -1,0 +1,60 @@
+"""The record of what was said on the wire, line by line, with the time of each. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from countersign.registrar.certification.outcome import MAX_LINE, MAX_LINES, Direction, Line
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\U0010ffff]|\\")
+
+
+class Transcript:
+    """Collects lines until they are taken; bounded."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """``clock`` gives seconds; the first look at it is the time zero."""
+        self._clock = clock
+        self._begun = clock()
+        self._lines: list[Line] = []
+        self._parts = {Direction.SENT: bytearray(), Direction.RECEIVED: bytearray()}
+
+    def observe(self, was_sent: bool, octets: bytes) -> None:
+        """Add octets of a dialogue; a line is kept when it is complete."""
+        direction = Direction.SENT if was_sent else Direction.RECEIVED
+        part = self._parts[direction]
+        part += octets
+        *lines, rest = part.split(b"\n")
+        # Of a line without end only the beginning is kept.
+        self._parts[direction] = rest[: 4 * MAX_LINE]
+        for line in lines:
+            self._add(direction, line.removesuffix(b"\r").decode("utf-8", "replace"))
+
+    def note(self, text: str) -> None:
+        """Add a remark of the tester's own."""
+        self._add(Direction.NOTE, text)
+
+    def take(self) -> tuple[Line, ...]:
+        """Return the lines since the last time, and forget them."""
+        for direction, part in self._parts.items():
+            if part:
+                self._add(direction, part.decode("utf-8", "replace"))
+                self._parts[direction] = bytearray()
+        lines, self._lines = tuple(self._lines), []
+        return lines
+
+    def _add(self, direction: Direction, text: str) -> None:
+        if len(self._lines) >= MAX_LINES:
+            return
+        # Cut first: escapes make a text four times longer.
+        text = _UNPRINTABLE.sub(_escape, text[:MAX_LINE])[:MAX_LINE]
+        at_ms = round((self._clock() - self._begun) * 1000)
+        if len(self._lines) == MAX_LINES - 1:
+            direction, text = Direction.NOTE, "more was said than is recorded"
+        self._lines.append(Line(at_ms, direction, text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return "\\\\" if character == "\\" else f"\\x{ord(character):02x}"

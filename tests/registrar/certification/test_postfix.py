@@ -1,0 +1,128 @@
+"""The battery against real Postfix: closed, open to the world, and careless in single things."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countersign.demo.dns_server import DnsServer
+from countersign.registrar.certification import BatteryResult, Verdict, run_battery
+from countersign.registrar.config import Certification
+from countersign.registry.dns_client import DnsClient
+from countersign.transport.certificate import make_self_signed
+from countersign.transport.resolver import Resolver
+from tests.gateway.world import free_port, fresh_address
+from tests.peers.postfix import Postfix, skip_without_postfix
+
+pytestmark = pytest.mark.peer
+HOST = "mail.local.example"
+MAILBOXES = "inline:{postmaster@local.example=x, abuse@local.example=x, user@local.example=x}"
+
+
+@pytest.fixture
+async def dns() -> AsyncIterator[DnsServer]:
+    skip_without_postfix()
+    server = DnsServer("127.0.0.1", 0)
+    await server.start()
+    server.set("local.example", "MX", f"10 {HOST}.")
+    yield server
+    await server.stop()
+
+
+async def examine(dns: DnsServer, directory: Path, **changes: Any) -> BatteryResult:
+    address, port = fresh_address(), free_port()
+    dns.set(HOST, "A", address)
+    pair = directory / "pair.pem"
+    pair.write_bytes(make_self_signed(HOST))
+    settings = {
+        "smtpd_tls_security_level": "may",
+        "smtpd_tls_chain_files": str(pair),
+        "virtual_mailbox_maps": MAILBOXES,
+        "smtputf8_enable": "yes",
+    } | changes
+    postfix = Postfix(HOST, f"{address}:{port}", settings=settings)
+    # Postfix's command line tools take a second or two: the DNS goes on answering meanwhile.
+    await asyncio.to_thread(postfix.__enter__)
+    try:
+        config = Certification(port=port, networks=("127.0.0.0/8",), pause=0, timeout=20)
+        resolver = Resolver(DnsClient((dns.endpoint,), timeout=1, lifetime=2))
+        return await run_battery(HOST, settings=config, resolver=resolver)
+    finally:
+        await asyncio.to_thread(postfix.__exit__)
+
+
+def not_passed(result: BatteryResult) -> dict[str, Verdict]:
+    fine = (Verdict.PASSED, Verdict.INFORMATION)
+    return {one.name: one.verdict for one in result.outcomes if one.verdict not in fine}
+
+
+async def test_a_closed_postfix_lacks_nothing_but_the_verification(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    result = await examine(dns, tmp_path)
+    assert not_passed(result) == {"verification": Verdict.FAILED}
+    relays = [one for one in result.outcomes if one.name.startswith("relay-")]
+    assert len(relays) > 35
+    assert all(one.verdict is Verdict.PASSED for one in relays)
+    tls = next(one for one in result.outcomes if one.name == "starttls")
+    assert "TLSv1.3" in tls.explanation
+
+
+async def test_an_open_postfix_fails(dns: DnsServer, tmp_path: Path) -> None:
+    result = await examine(dns, tmp_path, mynetworks="0.0.0.0/0", smtpd_relay_restrictions="permit")
+    failed = {name for name, verdict in not_passed(result).items() if verdict is Verdict.FAILED}
+    assert {"relay-in-clear", "relay-from-null", "relay-from-foreign", "relay-route-host"} <= failed
+    assert result.verdict is Verdict.FAILED
+
+
+async def test_a_postfix_that_trusts_senders_of_its_own_domain_fails(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    # A real misconfiguration: whoever claims to be of the domain may relay.
+    result = await examine(
+        dns,
+        tmp_path,
+        smtpd_relay_restrictions=(
+            "check_sender_access inline:{local.example=OK}, reject_unauth_destination"
+        ),
+        parent_domain_matches_subdomains="",
+    )
+    failed = {name for name, verdict in not_passed(result).items() if verdict is Verdict.FAILED}
+    assert failed == {"verification", "relay-from-mail-domain", "relay-from-postmaster"}
+
+
+async def test_a_postfix_that_trusts_strangers_with_xclient_fails(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    result = await examine(dns, tmp_path, smtpd_authorized_xclient_hosts="127.0.0.0/8")
+    assert not_passed(result) == {
+        "client-override": Verdict.FAILED,
+        "verification": Verdict.FAILED,
+    }
+
+
+async def test_a_postfix_with_a_catch_all_mailbox_is_not_called_a_relay(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    result = await examine(
+        dns,
+        tmp_path,
+        virtual_mailbox_maps="static:x",
+        allow_percent_hack="no",
+        swap_bangpath="no",
+        allow_untrusted_routing="yes",
+    )
+    assert not_passed(result) == {"verification": Verdict.FAILED}
+    hidden = next(one for one in result.outcomes if one.name == "relay-percent-domain")
+    assert hidden.verdict is Verdict.INFORMATION
+
+
+async def test_a_postfix_that_is_strict_about_pipelining_passes_the_injection_test(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    result = await examine(dns, tmp_path, smtpd_forbid_unauth_pipelining="yes")
+    assert not_passed(result) == {"verification": Verdict.FAILED}
