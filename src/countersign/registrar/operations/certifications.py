@@ -1,8 +1,11 @@
-"""Relay tests of servers: ordered here, made by a job, and what follows from the result (DESIGN §8)."""
+"""Relay tests of servers: ordered here and made by a job (DESIGN §8).
+
+What follows from a result is in `test_results.py`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
 
 from sqlalchemy import select
 
@@ -10,12 +13,14 @@ from countersign.registrar.operations.office import Work
 from countersign.storage.database.servers import Server, TestRun
 
 
-def order_test(work: Work, server: Server, cause: str) -> TestRun:
-    """Order a run of the certification battery; see `TestRun.cause`."""
+def order_test(
+    work: Work, server: Server, cause: str, *, run_at: datetime.datetime | None = None
+) -> TestRun:
+    """Order a run of the certification battery; see `TestRun.cause`. run_at: not before."""
     run = TestRun(server_id=server.id, cause=cause, asked_at=work.now, result={})
     work.session.add(run)
     work.session.flush()
-    work.order("test", {"run": run.id}, unique_key=f"test:{run.id}")
+    work.order("test", {"run": run.id}, unique_key=f"test:{run.id}", run_at=run_at)
     return run
 
 
@@ -33,5 +38,3 @@ def has_passed(work: Work, server: Server) -> bool:
     """Tell whether the latest test was passed."""
     run = latest_run(work, server)
     return run is not None and run.verdict == "passed"
-
-

@@ -1,0 +1,28 @@
+"""Words of the event log for what was done with an application or holding, its state unchanged."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Deed(StrEnum):
+    """What was done; see `ServerEvent.action`."""
+
+    BEGUN = "begin"
+    CHANGED = "changed"
+    """A step of the application was changed after it was submitted."""
+    CONTACT_CONFIRMED = "contact-confirmed"
+    DOCUMENT_ATTACHED = "document-attached"
+    DOCUMENT_REMOVED = "document-removed"
+    SCREENED = "screening-made"
+    DOMAIN_AGE = "domain-age"
+    TEST_PASSED = "test-passed"
+    TEST_FAILED = "test-failed"
+    TEST_IMPOSSIBLE = "test-impossible"
+    TEST_ASKED = "test-asked"
+    USER_REGISTERED = "user-registered"
+    USER_REVOKED = "user-revoked"
+    KEY_REGISTERED = "key-registered"
+    KEY_REVOKED = "key-revoked"
+    TRAPS_ALLOCATED = "traps-allocated"
+    TRAP_RETIRED = "trap-retired"
