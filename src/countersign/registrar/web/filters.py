@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.core import get_global
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_precision
@@ -129,14 +129,6 @@ def size(octets: int) -> str:
     if octets < 1_000_000:
         return f"{number(round(octets / 1000))} kB"
     return f"{number(round(octets / 1_000_000, 1))} MB"
-
-
-def language(tag: str) -> str:
-    """Return the name of a language by its tag, or the tag."""
-    try:
-        return Locale.parse(tag, sep="-").get_display_name(LOCALE) or tag
-    except (UnknownLocaleError, ValueError):
-        return tag
 
 
 @dataclass(frozen=True, slots=True)

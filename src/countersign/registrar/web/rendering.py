@@ -21,7 +21,15 @@ from countersign.registrar.web import charts, filters, world_map
 FOLDER = Path(__file__).parent
 STATIC_FOLDER = FOLDER / "static"
 STATIC_PREFIX = "/static/"
-STYLESHEETS = ("theme.css", "layout.css", "forms.css", "pieces.css", "charts.css")
+STYLESHEETS = (
+    "theme.css",
+    "layout.css",
+    "forms.css",
+    "pieces.css",
+    "lists.css",
+    "tables.css",
+    "charts.css",
+)
 MACROS = ("ui", "forms", "tables", "charts", "maps")
 SCRIPTS = ("htmx.min.js", "countersign.js")
 
