@@ -1,4 +1,8 @@
-"""Invoices of a server: the bond and the yearly fee (DESIGN §6)."""
+"""Invoices of a server: the bond, the yearly fee, what it owes as a sponsor (DESIGN §6).
+
+An invoice never changes its amount: another one is issued. Whoever changes invoices holds the
+server's row (`locks.py`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from sqlalchemy import func, select
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.notices import order_mail
 from countersign.registrar.operations.office import Work
+from countersign.rules.fees import paid_until
 from countersign.storage.database.money import (
     Invoice,
     InvoiceKind,
@@ -17,7 +22,16 @@ from countersign.storage.database.money import (
     Purpose,
     Transfer,
 )
+from countersign.storage.database.promises import Sponsorship
 from countersign.storage.database.servers import Server, ServerEvent
+
+TARGETS: dict[InvoiceKind, Purpose] = {
+    InvoiceKind.BOND: Purpose.BOND_HELD,
+    InvoiceKind.FEE: Purpose.FEE_INCOME,
+    InvoiceKind.SPONSOR_SHARE: Purpose.BOND_FORFEITED,
+}
+"""Where the money goes that an invoice asks for."""
+_RECURRING = (InvoiceKind.BOND, InvoiceKind.FEE)
 
 
 def issue_offer_invoices(work: Work, server: Server, _event: ServerEvent) -> None:
@@ -25,72 +39,138 @@ def issue_offer_invoices(work: Work, server: Server, _event: ServerEvent) -> Non
     server.offer_ends_on = work.today + datetime.timedelta(days=work.config.money.offer_days)
     bring_bond_invoice_up_to_date(work, server)
     if server.fee_paid_until is None or server.fee_paid_until < work.today:
-        issue(work, server, InvoiceKind.FEE, work.config.money.yearly_fee, server.offer_ends_on)
+        ask_for_fee(work, server, server.offer_ends_on)
+
+
+def ask_for_fee(
+    work: Work, server: Server, due_on: datetime.date, *, tell: bool = True
+) -> Invoice | None:
+    """Issue the invoice of a year's fee; where there is no fee, the year is given."""
+    fee = work.config.money.yearly_fee
+    if fee == 0:
+        server.fee_paid_until = paid_until(server.fee_paid_until, work.today)
+        server.fee_reminder = None
+        return None
+    return issue(work, server, InvoiceKind.FEE, fee, due_on, tell=tell)
 
 
 def bring_bond_invoice_up_to_date(work: Work, server: Server) -> None:
     """Make the open bond invoice ask for exactly what is missing of the bond due.
 
     Called whenever the bond due or the bond held changes: sponsors come or go, a bond is
-    forfeited. An invoice never changes its amount: it is cancelled and another one issued.
+    forfeited, a payment is taken back.
     """
     missing = server.bond_due - bond_held(work, server.id, server.bond_currency)
     open_bond = open_invoice(work, server, InvoiceKind.BOND)
     if open_bond is not None:
-        outstanding = open_bond.amount - paid_on(work, open_bond)
-        if outstanding == missing:
+        if outstanding(work, open_bond) == missing:
             return
         close(work, open_bond, InvoiceState.CANCELLED)
     if missing > 0:
-        ends_on = server.offer_ends_on or work.today
-        due = max(ends_on, work.today + datetime.timedelta(days=14))
-        issue(work, server, InvoiceKind.BOND, missing, due)
+        issue(
+            work,
+            server,
+            InvoiceKind.BOND,
+            missing,
+            _bond_due_on(work, server),
+            currency=server.bond_currency,
+        )
+
+
+def _bond_due_on(work: Work, server: Server) -> datetime.date:
+    soon = work.today + datetime.timedelta(days=work.config.money.reply_days)
+    if server.active_since is None and server.offer_ends_on is not None:
+        return max(server.offer_ends_on, soon)
+    return soon
 
 
 def issue(
-    work: Work, server: Server, kind: InvoiceKind, amount: int, due_on: datetime.date
+    work: Work,
+    server: Server,
+    kind: InvoiceKind,
+    amount: int,
+    due_on: datetime.date,
+    *,
+    currency: str = "",
+    sponsorship: Sponsorship | None = None,
+    tell: bool = True,
 ) -> Invoice | None:
-    """Issue an invoice and mail it to the owner; None: nothing is asked, or it is asked already."""
-    if amount <= 0 or open_invoice(work, server, kind) is not None:
+    """Issue an invoice and mail it to the owner; None: nothing is asked, or it is asked already.
+
+    tell: no mail if false, because another message tells of the invoice.
+    """
+    if amount <= 0:
+        return None
+    if kind in _RECURRING and open_invoice(work, server, kind) is not None:
         return None
     invoice = Invoice(
         server_id=server.id,
         kind=kind,
         state=InvoiceState.OPEN,
         amount=amount,
-        currency=work.config.money.currency,
+        currency=currency or work.config.money.currency,
         issued_at=work.now,
         due_on=due_on,
+        sponsorship_id=sponsorship.id if sponsorship else None,
     )
     work.session.add(invoice)
     work.session.flush()
-    order_mail(work, "invoice", server.owner_id, unique=str(invoice.id), invoice=invoice.id)
+    if tell:
+        order_mail(work, "invoice", server.owner_id, unique=str(invoice.id), invoice=invoice.id)
     return invoice
 
 
 def open_invoice(work: Work, server: Server, kind: InvoiceKind) -> Invoice | None:
-    """Return the open invoice of a kind; there is one at the most."""
-    return work.session.scalar(
-        select(Invoice).where(
-            Invoice.server_id == server.id,
-            Invoice.kind == kind,
-            Invoice.state == InvoiceState.OPEN,
+    """Return the open invoice of a kind; of bond and fee there is one at the most."""
+    return next(iter(open_invoices(work, server, kind)), None)
+
+
+def open_invoices(work: Work, server: Server, kind: InvoiceKind) -> list[Invoice]:
+    """Return the open invoices of a kind, the oldest first."""
+    return list(
+        work.session.scalars(
+            select(Invoice)
+            .where(
+                Invoice.server_id == server.id,
+                Invoice.kind == kind,
+                Invoice.state == InvoiceState.OPEN,
+            )
+            .order_by(Invoice.id)
         )
     )
 
 
+def invoices_of(
+    work: Work, server: Server, *, before: int | None = None, limit: int = 50
+) -> list[Invoice]:
+    """Return a server's invoices, the latest first; before: a key that they come before."""
+    statement = select(Invoice).where(Invoice.server_id == server.id)
+    if before is not None:
+        statement = statement.where(Invoice.id < before)
+    return list(work.session.scalars(statement.order_by(Invoice.id.desc()).limit(limit)))
+
+
 def paid_on(work: Work, invoice: Invoice) -> int:
     """Return what has been paid on an invoice, less what was given back, in minor units."""
-    own = (Purpose.BOND_HELD, Purpose.FEE_INCOME)
     total = 0
     for side, sign in ((Transfer.credit_account_id, 1), (Transfer.debit_account_id, -1)):
         amount = work.session.scalar(
             select(func.coalesce(func.sum(Transfer.amount), 0))
             .join(LedgerAccount, LedgerAccount.id == side)
-            .where(Transfer.invoice_id == invoice.id, LedgerAccount.purpose.in_(own))
+            .where(
+                Transfer.invoice_id == invoice.id,
+                LedgerAccount.purpose == TARGETS[invoice.kind],
+            )
         )
         total += sign * int(amount or 0)
     return total
+
+
+def outstanding(work: Work, invoice: Invoice) -> int:
+    """Return what is still to be paid on an open invoice; 0 for others."""
+    if invoice.state is not InvoiceState.OPEN:
+        return 0
+    return invoice.amount - paid_on(work, invoice)
 
 
 def close(work: Work, invoice: Invoice, state: InvoiceState) -> None:
@@ -100,8 +180,8 @@ def close(work: Work, invoice: Invoice, state: InvoiceState) -> None:
 
 
 def cancel_open_invoices(work: Work, server: Server) -> None:
-    """Cancel all that is still asked of a server."""
-    for kind in InvoiceKind:
+    """Cancel what a server that leaves was asked for; what it owes as a sponsor stays owed."""
+    for kind in _RECURRING:
         invoice = open_invoice(work, server, kind)
         if invoice is not None:
             close(work, invoice, InvoiceState.CANCELLED)

@@ -6,10 +6,15 @@ the account's owner. The bank's is negative by as much as all others are positiv
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm.attributes import set_committed_value
 
 from countersign.registrar.operations.office import SYSTEM, Actor, OperationError, Work
 from countersign.storage.database.money import (
+    PER_SERVER,
     Invoice,
     LedgerAccount,
     Payment,
@@ -23,26 +28,50 @@ from countersign.storage.database.servers import ServerEvent
 def ledger_account(
     work: Work, purpose: Purpose, currency: str, server_id: int | None = None
 ) -> LedgerAccount:
-    """Return an account of the ledger, opening it if there is none."""
-    owner = (
+    """Return an account of the ledger, opening it if there is none.
+
+    server_id: for the purposes of which each server has an account of its own, and only those.
+    """
+    if (server_id is not None) is not (purpose in PER_SERVER):
+        raise ValueError(f"{purpose}: no such account")
+    found = find_account(work, purpose, currency, server_id)
+    if found is not None:
+        return found
+    # Of two who open it at once one waits for the other, and both find it then.
+    postgres = work.session.get_bind().dialect.name == "postgresql"
+    insert: Any = postgresql.insert if postgres else sqlite.insert
+    work.session.execute(
+        insert(LedgerAccount)
+        .values(purpose=purpose, currency=currency, server_id=server_id, balance=0)
+        .on_conflict_do_nothing()
+    )
+    found = find_account(work, purpose, currency, server_id)
+    if found is None:
+        raise RuntimeError("an account of the ledger that was just opened is not there")
+    return found
+
+
+def find_account(
+    work: Work, purpose: Purpose, currency: str, server_id: int | None = None
+) -> LedgerAccount | None:
+    """Return an account of the ledger; None: it was never used."""
+    owner: ColumnElement[bool] = (
         LedgerAccount.server_id.is_(None)
         if server_id is None
         else LedgerAccount.server_id == server_id
     )
-    found = work.session.scalar(
-        select(LedgerAccount).where(
-            LedgerAccount.purpose == purpose, LedgerAccount.currency == currency, owner
-        )
+    return work.session.scalar(
+        select(LedgerAccount)
+        .where(LedgerAccount.purpose == purpose, LedgerAccount.currency == currency, owner)
+        .execution_options(populate_existing=True)
     )
-    if found is None:
-        found = LedgerAccount(purpose=purpose, currency=currency, server_id=server_id)
-        work.session.add(found)
-        work.session.flush()
-    return found
 
 
-def balance(work: Work, account: LedgerAccount) -> int:
-    """Return credit minus debit of an account."""
+def added_up(work: Work, account: LedgerAccount) -> int:
+    """Return credit minus debit of all transfers of an account, one by one.
+
+    For checks and for the common accounts; a server's account knows its balance.
+    """
     credit, debit = (
         work.session.scalar(
             select(func.coalesce(func.sum(Transfer.amount), 0)).where(side == account.id)
@@ -69,8 +98,8 @@ def transfer(
     """Write one entry.
 
     reference names the cause; the database refuses the same cause a second time, and the whole
-    transaction with it. Raises :class:`OperationError` for an amount that is not positive, or
-    two currencies.
+    transaction with it. Raises :class:`OperationError` for an amount that is not positive, two
+    currencies, or more than a server's account has.
     """
     if amount <= 0:
         raise OperationError("An amount of money must be above zero.")
@@ -92,9 +121,55 @@ def transfer(
     )
     work.session.add(entry)
     work.session.flush()
+    # In one order, so that two transactions never wait for each other.
+    for account, change in sorted(
+        ((debit, -amount), (credit, amount)), key=lambda pair: pair[0].id
+    ):
+        if account.purpose in PER_SERVER:
+            _change_balance(work, account, change)
     return entry
+
+
+def _change_balance(work: Work, account: LedgerAccount, change: int) -> None:
+    # One statement that reads and writes: nobody comes between, whatever else is held.
+    balance = work.session.scalar(
+        update(LedgerAccount)
+        .where(LedgerAccount.id == account.id, LedgerAccount.balance + change >= 0)
+        .values(balance=LedgerAccount.balance + change)
+        .returning(LedgerAccount.balance)
+        .execution_options(synchronize_session=False)
+    )
+    if balance is None:
+        raise OperationError("There is not so much money in the account.")
+    set_committed_value(account, "balance", balance)
 
 
 def bond_held(work: Work, server_id: int, currency: str) -> int:
     """Return the bond that is held for a server, in minor units."""
-    return balance(work, ledger_account(work, Purpose.BOND_HELD, currency, server_id))
+    return _balance(work, Purpose.BOND_HELD, currency, server_id)
+
+
+def refund_due(work: Work, server_id: int, currency: str) -> int:
+    """Return what is to be paid out to a server's owner, in minor units."""
+    return _balance(work, Purpose.REFUND_DUE, currency, server_id)
+
+
+def _balance(work: Work, purpose: Purpose, currency: str, server_id: int) -> int:
+    account = find_account(work, purpose, currency, server_id)
+    return account.balance if account is not None else 0
+
+
+def accounts_of(work: Work, server_id: int, purpose: Purpose) -> list[LedgerAccount]:
+    """Return a server's accounts of one purpose that have money in them, one a currency."""
+    return list(
+        work.session.scalars(
+            select(LedgerAccount)
+            .where(
+                LedgerAccount.server_id == server_id,
+                LedgerAccount.purpose == purpose,
+                LedgerAccount.balance > 0,
+            )
+            .order_by(LedgerAccount.currency)
+            .execution_options(populate_existing=True)
+        )
+    )

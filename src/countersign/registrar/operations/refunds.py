@@ -7,34 +7,90 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from countersign.registrar.operations.invoices import paid_on
-from countersign.registrar.operations.ledger import balance, ledger_account, transfer
+from countersign.registrar.operations.invoices import (
+    close,
+    open_invoices,
+    outstanding,
+    paid_on,
+)
+from countersign.registrar.operations.ledger import accounts_of, ledger_account, transfer
 from countersign.registrar.operations.notices import order_mail
-from countersign.registrar.operations.office import Work
+from countersign.registrar.operations.office import OperationError, Work
 from countersign.storage.database.money import (
     Invoice,
     InvoiceKind,
+    InvoiceState,
     LedgerAccount,
     Purpose,
     TransferKind,
 )
+from countersign.storage.database.promises import Forfeiture, ForfeitureState
 from countersign.storage.database.servers import Server, ServerEvent
 
 
 def refund_all(work: Work, server: Server, event: ServerEvent) -> None:
-    """Set aside the bond held for a server, and fees for a registration that never began."""
-    for account in work.session.scalars(
-        select(LedgerAccount).where(
-            LedgerAccount.server_id == server.id, LedgerAccount.purpose == Purpose.BOND_HELD
+    """Set aside the bond held for a server, and fees for a registration that never began.
+
+    Raises :class:`OperationError` if the owner cannot leave yet (contract, section 15).
+    """
+    if pending_forfeiture(work, server) is not None:
+        raise OperationError(
+            "A forfeiture of the bond is being decided: leave when the decision has been made."
         )
-    ).all():
-        _set_aside(work, server, event, account, balance(work, account), None)
+    if open_invoices(work, server, InvoiceKind.SPONSOR_SHARE):
+        raise OperationError("A sponsor's share is still to be paid: leave when it has been paid.")
+    refund_bond(work, server, event)
     if server.active_since is None:
         for invoice in work.session.scalars(
             select(Invoice).where(Invoice.server_id == server.id, Invoice.kind == InvoiceKind.FEE)
         ).all():
             income = ledger_account(work, Purpose.FEE_INCOME, invoice.currency)
-            _set_aside(work, server, event, income, paid_on(work, invoice), invoice)
+            _set_aside(work, server, event, income, paid_on(work, invoice), invoice=invoice)
+
+
+def refund_bond(work: Work, server: Server, event: ServerEvent) -> None:
+    """Set aside all of the bond that is held for a server, less what it owes as a sponsor."""
+    _set_off_shares(work, server, event)
+    for account in accounts_of(work, server.id, Purpose.BOND_HELD):
+        _set_aside(work, server, event, account, account.balance)
+
+
+def refund_surplus(work: Work, server: Server, event: ServerEvent) -> None:
+    """Set aside what is held above the bond due."""
+    for account in accounts_of(work, server.id, Purpose.BOND_HELD):
+        due = server.bond_due if account.currency == server.bond_currency else 0
+        _set_aside(work, server, event, account, account.balance - due)
+
+
+def pending_forfeiture(work: Work, server: Server) -> Forfeiture | None:
+    """Return the forfeiture of a server that is being decided; there is one at the most."""
+    return work.session.scalar(
+        select(Forfeiture).where(
+            Forfeiture.server_id == server.id, Forfeiture.state == ForfeitureState.PROPOSED
+        )
+    )
+
+
+def _set_off_shares(work: Work, server: Server, event: ServerEvent) -> None:
+    for invoice in open_invoices(work, server, InvoiceKind.SPONSOR_SHARE):
+        for held in accounts_of(work, server.id, Purpose.BOND_HELD):
+            owed = outstanding(work, invoice)
+            if held.currency != invoice.currency or owed == 0:
+                continue
+            amount = min(held.balance, owed)
+            transfer(
+                work,
+                TransferKind.FORFEITURE,
+                debit=held,
+                credit=ledger_account(work, Purpose.BOND_FORFEITED, held.currency),
+                amount=amount,
+                reference=f"set-off:{event.id}:{invoice.id}",
+                server_id=server.id,
+                invoice=invoice,
+                event=event,
+            )
+            if amount == owed:
+                close(work, invoice, InvoiceState.PAID)
 
 
 def _set_aside(
@@ -43,17 +99,19 @@ def _set_aside(
     event: ServerEvent,
     source: LedgerAccount,
     amount: int,
-    invoice: Invoice | None,
+    *,
+    invoice: Invoice | None = None,
 ) -> None:
     if amount <= 0:
         return
+    cause = f"{event.id}:{source.id}:{invoice.id if invoice else ''}"
     transfer(
         work,
         TransferKind.REFUND,
         debit=source,
         credit=ledger_account(work, Purpose.REFUND_DUE, source.currency, server.id),
         amount=amount,
-        reference=f"refund:{event.id}:{source.id}:{invoice.id if invoice else ''}",
+        reference=f"refund:{cause}",
         server_id=server.id,
         invoice=invoice,
         event=event,
@@ -62,7 +120,7 @@ def _set_aside(
         work,
         "refund-due",
         server.owner_id,
-        unique=f"{event.id}:{source.id}:{invoice.id if invoice else ''}",
+        unique=cause,
         server=server.id,
         amount=amount,
         currency=source.currency,

@@ -100,7 +100,7 @@ class Sponsorship(Base):
     """What the sponsor risks at the most, as it was shown when asked."""
     currency: Mapped[Currency]
     asked_at: Mapped[datetime.datetime]
-    decided_at: Mapped[datetime.datetime | None]
+    accepted_at: Mapped[datetime.datetime | None]
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     notice_at: Mapped[datetime.datetime | None]
     """When the sponsor gave notice; it answers until it is replaced, or the notice is over."""

@@ -1,0 +1,37 @@
+"""Words of the event log for what money and promises bring about, the state unchanged."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Happening(StrEnum):
+    """What happened to a server without changing its state; see `ServerEvent.action`."""
+
+    BOND_REVIEWED = "bond-reviewed"
+    PAYMENT = "payment"
+    """Money was put to one of its invoices."""
+    PAYMENT_TAKEN_BACK = "payment-taken-back"
+    FEE_PAID = "fee-paid"
+    REFUND_SET_ASIDE = "refund-set-aside"
+    PAID_OUT = "paid-out"
+    PAYOUT_RETURNED = "payout-returned"
+    CONTRACT_ACCEPTED = "contract-accepted"
+    SPONSOR_ASKED = "sponsor-asked"
+    SPONSOR_ACCEPTED = "sponsor-accepted"
+    SPONSOR_DECLINED = "sponsor-declined"
+    SPONSOR_NOTICE = "sponsor-notice"
+    SPONSOR_ENDED = "sponsor-ended"
+    VOUCHED = "vouched"
+    """It vouches for another server from now on."""
+    SHARE_CLAIMED = "share-claimed"
+    """A server that it vouched for spammed."""
+    SHARE_WAIVED = "share-waived"
+    FORFEITURE_PROPOSED = "forfeiture-proposed"
+    FORFEITURE_REPLIED = "forfeiture-replied"
+    FORFEITED = "forfeited"
+    FORFEITURE_DROPPED = "forfeiture-dropped"
+    SUSPENSION_CHANGED = "suspension-changed"
+    REMEDY_DONE = "remedy-done"
+    DEREGISTRATION_PROPOSED = "deregistration-proposed"
+    DEREGISTRATION_DROPPED = "deregistration-dropped"
