@@ -114,7 +114,7 @@ class Chart:
 
 def steps(largest: float) -> list[float]:
     """Return three to six round values for an axis, from 0 to at least the largest value."""
-    if largest <= 0:
+    if largest <= 1:
         return [0, 1]
     rough = largest / 4
     power = 10.0 ** math.floor(math.log10(rough))
