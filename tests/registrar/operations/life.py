@@ -198,7 +198,7 @@ def hand_in(office: Office, server_id: int) -> None:
 def make_compared(
     office: Office, *, registered_on: datetime.date | None = datetime.date(2015, 6, 1), **how: Any
 ) -> int:
-    """Compare an applicant with the offenders; registered_on: what the registry says, or nothing."""
+    """Compare an applicant with the offenders; registered_on: what the registry says, if so."""
     server_id = make_submitted(office, **how)
     compare(office, server_id)
     with office.work() as work:

@@ -55,10 +55,3 @@ def require(actor: Actor, permission: Permission) -> None:
     """Raise :class:`ForbiddenError` unless an actor's role has a permission."""
     if not may((actor.role,), permission):
         raise ForbiddenError(f"You may not {permission}.")
-
-
-def account_of(actor: Actor) -> int:
-    """Return the account of an actor that is a person. Raises :class:`ForbiddenError`."""
-    if actor.account_id is None:
-        raise ForbiddenError("This is for people with an account.")
-    return actor.account_id

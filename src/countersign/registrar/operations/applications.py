@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from countersign.registrar.operations.access import account_of, server_for
+from countersign.registrar.operations.access import server_for
 from countersign.registrar.operations.contacts import ask_where_needed, link_admin_account
 from countersign.registrar.operations.counts import count_created
 from countersign.registrar.operations.deeds import Deed
@@ -22,6 +22,7 @@ from countersign.registrar.operations.office import (
     Office,
     OperationError,
     Work,
+    account_of,
 )
 from countersign.registrar.operations.public_details import copy_public_details
 from countersign.registrar.operations.transitions import add_event, check_version, move

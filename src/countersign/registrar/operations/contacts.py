@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from countersign.registrar.operations.access import account_of
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import (
     address_digest,
@@ -24,6 +23,7 @@ from countersign.registrar.operations.office import (
     NotFoundError,
     OperationError,
     Work,
+    account_of,
 )
 from countersign.registrar.operations.tokens import make_nonce, make_token, token_digest
 from countersign.registrar.operations.transitions import add_event
@@ -114,9 +114,6 @@ def confirm(work: Work, token: str) -> Request:
     row.used_at = work.now
     confirmation.confirmed_at = confirmation.confirmed_at or work.now
     work.session.flush()
-    owner = work.session.get_one(Account, server.owner_id)
-    if confirmation.address_digest == address_digest(work, owner.email):
-        owner.email_confirmed_at = owner.email_confirmed_at or work.now
     link_admin_account(work, server)
     role = Role.ADMIN_CONTACT if confirmation.contact == "admin" else Role.OWNER
     details = {"contact": confirmation.contact}

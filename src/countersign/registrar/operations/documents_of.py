@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select
 
-from countersign.registrar.operations.access import account_of
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import load
 from countersign.registrar.operations.office import (
@@ -16,6 +15,7 @@ from countersign.registrar.operations.office import (
     Office,
     OperationError,
     Work,
+    account_of,
 )
 from countersign.registrar.operations.transitions import add_event
 from countersign.registrar.particulars.documents import LABELS, DocumentKind, documents_wanted

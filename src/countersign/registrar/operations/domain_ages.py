@@ -6,12 +6,18 @@ import datetime
 from typing import Any
 
 from countersign.registrar.domain_age import Found, NotFound, Outcome, registrable_domain
-from countersign.registrar.operations.access import account_of, require
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.documents_of import DOMAIN_AGE
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.offers import review
-from countersign.registrar.operations.office import SYSTEM, Actor, OperationError, Work
+from countersign.registrar.operations.office import (
+    SYSTEM,
+    Actor,
+    OperationError,
+    Work,
+    account_of,
+)
 from countersign.registrar.operations.screenings import clear_if_automatic
 from countersign.registrar.operations.transitions import add_event
 from countersign.rules.access import Permission

@@ -1,4 +1,4 @@
-"""What every operation works with: database, keys, settings, the time; who acts; what goes wrong."""
+"""What every operation works with: database, keys, settings, time; who acts; what goes wrong."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ class Actor:
 
 SYSTEM = Actor(Role.SYSTEM)
 """The registrar itself."""
+
+
+def account_of(actor: Actor) -> int:
+    """Return the account of an actor that is a person. Raises :class:`ForbiddenError`."""
+    if actor.account_id is None:
+        raise ForbiddenError("This is for people with an account.")
+    return actor.account_id
 
 
 @dataclass(frozen=True, slots=True)

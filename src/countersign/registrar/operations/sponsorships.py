@@ -12,7 +12,7 @@ from sqlalchemy import select
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registrar.documents.text import Filled, Kind, current, fill
 from countersign.registrar.money.amount import format_amount
-from countersign.registrar.operations.access import account_of, require
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.locks import hold
@@ -24,6 +24,7 @@ from countersign.registrar.operations.office import (
     NotFoundError,
     OperationError,
     Work,
+    account_of,
 )
 from countersign.registrar.operations.parties import common_values, owner_party
 from countersign.registrar.operations.sponsor_terms import end, tell_decision
