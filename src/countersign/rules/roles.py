@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -34,3 +35,17 @@ STAFF = frozenset(
     {Role.SCREENER, Role.ADJUDICATOR, Role.TREASURER, Role.AUDITOR, Role.ADMINISTRATOR}
 )
 """Roles of the registrar's own people: a second factor is required of them."""
+
+_APART: dict[Role, frozenset[Role]] = {
+    # Who gives out rights has none over papers or money, and who audits has no other part.
+    Role.ADMINISTRATOR: frozenset({Role.SCREENER, Role.TREASURER}),
+    Role.AUDITOR: STAFF - {Role.AUDITOR},
+}
+
+
+def conflicting(role: Role, held: Iterable[Role]) -> Role | None:
+    """Return a role that nobody may hold together with another one; None: they go together."""
+    for other in held:
+        if other in _APART.get(role, ()) or role in _APART.get(other, ()):
+            return other
+    return None

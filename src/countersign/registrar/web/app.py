@@ -27,7 +27,7 @@ from countersign.registrar.web.security.addresses import ClientAddress, Limiter,
 from countersign.registrar.web.security.headers import SecurityHeaders
 from countersign.registrar.web.security.hosts import HostCheck
 from countersign.registrar.web.security.records import Records
-from countersign.registrar.web.security.site import Site
+from countersign.registrar.site import Site
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.visit import Visit
 

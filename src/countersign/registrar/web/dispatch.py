@@ -30,7 +30,7 @@ from countersign.registrar.web.forms import (
 from countersign.registrar.web.pages import Page
 from countersign.registrar.web.security.origins import SAFE_METHODS, is_same_origin
 from countersign.registrar.web.security.records import ROUTE
-from countersign.registrar.web.security.site import Site
+from countersign.registrar.site import Site
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.session import Browser
 from countersign.registrar.web.visit import Visit

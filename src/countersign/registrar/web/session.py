@@ -15,7 +15,7 @@ from starlette.responses import Response
 from countersign.registrar.operations import sessions
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.frame import Flash
-from countersign.registrar.web.security.site import Site
+from countersign.registrar.site import Site
 
 _MAX_FLASHES = 5
 _MAX_FLASH_TEXT = 500

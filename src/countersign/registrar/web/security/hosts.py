@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from countersign.registrar.web.security.answers import plain_answer
-from countersign.registrar.web.security.site import Site
+from countersign.registrar.site import Site
 
 
 class HostCheck:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from countersign.registrar.web.security.site import Site
+from countersign.registrar.site import Site
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
