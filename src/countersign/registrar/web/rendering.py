@@ -29,6 +29,7 @@ STYLESHEETS = (
     "lists.css",
     "tables.css",
     "charts.css",
+    "public.css",
 )
 MACROS = ("ui", "forms", "tables", "charts", "maps")
 SCRIPTS = ("htmx.min.js", "countersign.js")

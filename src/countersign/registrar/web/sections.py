@@ -6,7 +6,13 @@ from importlib import import_module
 
 from countersign.registrar.web.pages import Page, Pages
 
-MODULES = ("portal.health",)
+MODULES = (
+    "portal.health",
+    "public.home",
+    "public.directory",
+    "public.hosts",
+    "public.transparency",
+)
 """Below `countersign.registrar.web`."""
 
 

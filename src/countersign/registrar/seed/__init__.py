@@ -1,0 +1,1 @@
+"""Believable data for demonstrations and benchmarks: `countersign registrar seed`."""

@@ -1,0 +1,1 @@
+"""Pages for everybody: what this is, the directory, look-up of a host, figures."""
