@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from babel.core import get_global
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 LARGEST = 10**17
 """No amount is larger: it fits into 64 bits with room for sums."""
@@ -67,8 +67,17 @@ def format_amount(minor: int, currency: str, locale: str = "en") -> str:
 
     The code, not a sign: there are many dollars. The space does not break.
     """
-    digits = minor_digits(currency)
-    pattern = "¤¤\u00a0#,##0" + ("." + "0" * digits if digits else "")
+    pattern = f"¤¤\u00a0{_pattern(currency)}"
     return format_currency(
         to_decimal(minor, currency), currency, pattern, locale, currency_digits=False
     )
+
+
+def format_number(minor: int, currency: str, locale: str = "en") -> str:
+    """Return an amount without its currency, for columns that say it in their head."""
+    return format_decimal(to_decimal(minor, currency), _pattern(currency), locale)
+
+
+def _pattern(currency: str) -> str:
+    digits = minor_digits(currency)
+    return "#,##0" + ("." + "0" * digits if digits else "")
