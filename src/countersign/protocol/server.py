@@ -40,6 +40,7 @@ from countersign.protocol.session_id import is_session_id
 BAD_SEQUENCE = reply(503, "5.5.1", "Bad sequence of commands")
 NEED_TLS = reply(530, "5.7.0", "Must issue a STARTTLS command first")
 OK = reply(250, "2.0.0", "Ok")
+BAD_LINE_ENDING = reply(500, "5.5.2", "Bare CR, bare LF or NUL in a command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,13 @@ class ServerDialogue:
             if len(self._input) >= self.settings.max_command_line:
                 self.close(reply(500, "5.5.2", "Line too long"))
             elif b"\n" in self._input:
-                self.close(reply(500, "5.5.2", "Bare LF: a line ends with CRLF"))
+                self.close(BAD_LINE_ENDING)
             return None
         line = bytes(self._input[:end])
         del self._input[: end + 2]
         if b"\n" in line or b"\r" in line or b"\0" in line:
             # Whoever writes these may mean another framing than ours: nothing more is read.
-            self.close(reply(500, "5.5.2", "Bare CR, bare LF or NUL in a command"))
+            self.close(BAD_LINE_ENDING)
             return None
         return line
 
