@@ -1,0 +1,1 @@
+"""Uploaded scans: recognised by their content, cleaned, bounded (DESIGN §6)."""
