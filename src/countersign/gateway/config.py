@@ -14,7 +14,15 @@ from pydantic import Field, model_validator
 
 from countersign.rules.admission import BlockRule
 from countersign.rules.suspension import Rule as SuspendRule
-from countersign.settings.values import Endpoint, Hostname, Log, Network, Seconds, Section
+from countersign.settings.values import (
+    Endpoint,
+    Hostname,
+    Log,
+    Metrics,
+    Network,
+    Seconds,
+    Section,
+)
 
 
 class BackendKind(StrEnum):
@@ -213,13 +221,6 @@ class Storage(Section):
     """Empty: a local store in the state directory; redis://HOST:PORT/DB for a farm of hosts."""
     secret_file: Path | None = None
     """Secret that marks our session IDs, 32 octets or more; the same on each host of a farm."""
-
-
-class Metrics(Section):
-    """Prometheus metrics."""
-
-    listen: Endpoint | Literal[""] = ""
-    """Address of the HTTP endpoint /metrics; empty: none."""
 
 
 class Config(Section):

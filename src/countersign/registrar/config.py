@@ -10,7 +10,15 @@ from pydantic import Field
 
 from countersign.rules.bond import Schedule
 from countersign.rules.screening import Thresholds
-from countersign.settings.values import Endpoint, Hostname, Log, Network, Seconds, Section
+from countersign.settings.values import (
+    Endpoint,
+    Hostname,
+    Log,
+    Metrics,
+    Network,
+    Seconds,
+    Section,
+)
 
 Minor = Annotated[int, Field(ge=0, le=10**15)]
 """An amount of money in the currency's minor unit (cents)."""
@@ -180,7 +188,8 @@ root, else ~/.local/state/countersign-registrar."""
     database: str = ""
     """Empty: SQLite in the state directory; postgresql://USER@HOST/NAME for production."""
     jobs: Annotated[int, Field(ge=0, le=64)] = 1
-    """Threads that do the background work inside the service; 0: only `registrar worker` does."""
+    """Threads of each lane (what is prompt, mail, what takes long) that do the background work \
+inside the service; 0: only `registrar worker` does."""
     lease_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 60
     """How long a background job may take before another worker takes it over."""
     keyring: Path | None = None
@@ -206,4 +215,5 @@ demonstrations."""
     domain_age: DomainAge = DomainAge()
     certification: Certification = Certification()
     security: Security = Security()
+    metrics: Metrics = Metrics()
     log: Log = Log()

@@ -53,3 +53,10 @@ class Log(Section):
     """The least severe events that are logged."""
     format: Literal["json", "console"] = "json"
     """`json`: a line per event, for machines; `console`: for people."""
+
+
+class Metrics(Section):
+    """Prometheus metrics."""
+
+    listen: Endpoint | Literal[""] = ""
+    """Address of the HTTP endpoint /metrics; empty: none."""

@@ -1,0 +1,85 @@
+"""What is done every day: each step by itself, so that one which fails stops no other.
+
+All steps may be repeated: they look for what is due, and find nothing where it is done.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy import delete
+
+from countersign.registrar.jobs.kinds import TryLaterError
+from countersign.registrar.jobs.queue import remove_old
+from countersign.registrar.operations import sessions
+from countersign.registrar.operations.offers import lapse_offers
+from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.rewrapping import rewrap_all
+from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
+
+log = structlog.get_logger()
+
+ANSWERS_KEPT = datetime.timedelta(hours=24)
+"""How long a program may repeat a request under the same idempotency key."""
+TOKENS_KEPT = datetime.timedelta(days=30)
+"""After they expired: limits of letters count the late ones."""
+
+
+def remove_sessions(office: Office) -> int:
+    """Remove sessions that have ended."""
+    with office.work() as work:
+        return sessions.remove_ended(work)
+
+
+def remove_tokens(office: Office) -> int:
+    """Remove one-time tokens that expired long ago."""
+    with office.work() as work:
+        old = OneTimeToken.expires_at < work.now - TOKENS_KEPT
+        result = work.session.execute(delete(OneTimeToken).where(old))
+        return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def remove_answers(office: Office) -> int:
+    """Remove answers that were kept in case a request is repeated."""
+    with office.work() as work:
+        old = IdempotentAnswer.created_at < work.now - ANSWERS_KEPT
+        result = work.session.execute(delete(IdempotentAnswer).where(old))
+        return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def remove_jobs(office: Office) -> int:
+    """Remove jobs that were done long ago, some at a time."""
+    total = 0
+    while True:
+        with office.work() as work:
+            removed = remove_old(work)
+        if not removed:
+            return total
+        total += removed
+
+
+STEPS: dict[str, Callable[[Office], object]] = {
+    "offers that were not taken up": lapse_offers,
+    "keys": rewrap_all,
+    "sessions": remove_sessions,
+    "one-time tokens": remove_tokens,
+    "answers to programs": remove_answers,
+    "old jobs": remove_jobs,
+}
+
+
+def run_daily(office: Office) -> None:
+    """Do all steps. Raises :class:`TryLaterError` with those that failed."""
+    failed = []
+    for name, step in STEPS.items():
+        try:
+            result = step(office)
+        except Exception as error:
+            log.error("daily step failed", step=name, reason=type(error).__name__)
+            failed.append(name)
+        else:
+            log.info("daily step done", step=name, result=str(result))
+    if failed:
+        raise TryLaterError(f"failed: {', '.join(failed)}")

@@ -1,0 +1,101 @@
+"""What is done for each kind of job that operations order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from countersign.registrar.certification import BatteryResult, run_battery_now
+from countersign.registrar.domain_age import CouldNotTell, DomainAgeSearch, Outcome
+from countersign.registrar.jobs.daily import run_daily
+from countersign.registrar.jobs.kinds import GiveUpError, Kind, Lane, TryLaterError
+from countersign.registrar.jobs.queue import Task
+from countersign.registrar.jobs.registry_file import PUBLISH, end_orders, write_registry_file
+from countersign.registrar.jobs.schedule import DAILY
+from countersign.registrar.mail.posting import post
+from countersign.registrar.operations.domain_ages import record_finding
+from countersign.registrar.operations.offers import make_offer
+from countersign.registrar.operations.office import Office, Work
+from countersign.registrar.operations.screenings import (
+    Comparison,
+    compare_with_offenders,
+    record_comparison,
+)
+from countersign.registrar.operations.test_results import record_result
+from countersign.storage.database.servers import Server, TestRun
+
+_LOOK_UPS = 3
+"""How often the age of a domain is asked for before it is called unknown."""
+_LONGEST_WAIT = 3600.0
+
+
+def _server(work: Work, task: Task) -> Server:
+    server = work.session.get(Server, task.payload["server"])
+    if server is None:
+        raise GiveUpError("there is no such server")
+    return server
+
+
+def _compare(office: Office, task: Task) -> Comparison | None:
+    return compare_with_offenders(office, task.payload["server"])
+
+
+def _record_comparison(work: Work, task: Task, result: Comparison | None) -> None:
+    record_comparison(work, _server(work, task), result)
+
+
+def _look_up_age(office: Office, task: Task) -> Outcome:
+    with office.reading() as work:
+        hostname = _server(work, task).hostname
+    outcome = DomainAgeSearch(office.config.domain_age).find_now(hostname)
+    if isinstance(outcome, CouldNotTell) and task.attempts < _LOOK_UPS:
+        wait = outcome.retry_after
+        raise TryLaterError(outcome.reason, None if wait is None else min(wait, _LONGEST_WAIT))
+    return outcome
+
+
+def _record_age(work: Work, task: Task, result: Outcome) -> None:
+    record_finding(work, _server(work, task), result)
+
+
+def _test(office: Office, task: Task) -> BatteryResult:
+    with office.reading() as work:
+        hostname = work.session.get_one(Server, _run(work, task).server_id).hostname
+    return run_battery_now(hostname, settings=office.config.certification)
+
+
+def _record_test(work: Work, task: Task, result: BatteryResult) -> None:
+    record_result(work, _run(work, task), result.verdict, result.to_dict())
+
+
+def _run(work: Work, task: Task) -> TestRun:
+    run = work.session.get(TestRun, task.payload["run"])
+    if run is None:
+        raise GiveUpError("there is no such test run")
+    return run
+
+
+def _offer(work: Work, task: Task, _result: Any) -> None:
+    make_offer(work, _server(work, task))
+
+
+def _publish(office: Office, _task: Task) -> list[int]:
+    try:
+        return write_registry_file(office)
+    except OSError as error:
+        raise TryLaterError(f"the registry file: {error.strerror}") from None
+
+
+def _end_orders(work: Work, _task: Task, orders: list[int]) -> None:
+    end_orders(work, orders)
+
+
+KINDS: dict[str, Kind] = {
+    "screen": Kind(Lane.PROMPT, _compare, _record_comparison),
+    "offer": Kind(Lane.PROMPT, conclude=_offer),
+    PUBLISH: Kind(Lane.PROMPT, _publish, _end_orders, attempts=100),
+    # With pauses of an hour at the most: about three days, as mail servers do it.
+    "mail": Kind(Lane.MAIL, post, attempts=80),
+    "domain-age": Kind(Lane.LONG, _look_up_age, _record_age),
+    "test": Kind(Lane.LONG, _test, _record_test),
+    DAILY: Kind(Lane.LONG, lambda office, _task: run_daily(office)),
+}
