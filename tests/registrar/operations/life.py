@@ -190,9 +190,7 @@ def hand_in(office: Office, server_id: int) -> None:
     """Submit an application; its host name is in the DNS."""
     with office.reading() as work:
         applicant = applicant_of(work.session.get_one(Server, server_id))
-    assert applicant.account_id is not None
-    roles = frozenset({Role.OWNER, applicant.role})
-    submit(office, applicant.account_id, roles, server_id, lambda _name: True)
+    submit(office, applicant, server_id, lambda _name: True)
 
 
 def make_compared(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from countersign.registrar.operations.access import server_for
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.contacts import ask_where_needed, link_admin_account
 from countersign.registrar.operations.counts import count_created
 from countersign.registrar.operations.deeds import Deed
@@ -121,6 +121,7 @@ def save_step(
     text of an HTML form; else nested or flat values. Raises :class:`OperationError` where the
     step may not be changed any more.
     """
+    require(actor, Permission.EDIT_APPLICATION)
     _check_may_change(server, step)
     before = load(work, server.id)
     parse = parse_form if is_form else parse_step
@@ -174,20 +175,20 @@ def _name(work: Work, server: Server, host: Host) -> None:
 
 def submit(
     office: Office,
-    account_id: int,
-    roles: frozenset[Role],
+    actor: Actor,
     server_id: int,
     has_address: Callable[[str], bool],
     *,
     seen_version: int | None = None,
-) -> Server:
+) -> None:
     """Ask the DNS for the host name, outside any transaction, and hand the application in.
 
     has_address: see `dns_presence.has_address`. Raises :class:`OperationError` with all that is
     missing.
     """
+    require(actor, Permission.EDIT_APPLICATION)
     with office.reading() as work:
-        seen, _ = server_for(work, account_id, roles, server_id, Permission.EDIT_APPLICATION)
+        seen = work.session.get_one(Server, server_id)
         if seen.state is not State.DRAFT:
             raise OperationError("The application has been submitted already.")
     try:
@@ -197,13 +198,12 @@ def submit(
             "The DNS does not answer for the host name just now: try it again in some minutes."
         ) from None
     with office.work() as work:
-        server, actor = server_for(work, account_id, roles, server_id, Permission.EDIT_APPLICATION)
+        server = work.session.get_one(Server, server_id)
         if server.hostname != seen.hostname:
             raise ConflictError("The host name has been changed in the meantime.")
         check_version(server, seen_version)
         server.in_dns_at = work.now if is_in_dns else None
         hand_in(work, actor, server)
-    return server
 
 
 def hand_in(work: Work, actor: Actor, server: Server) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import (
     address_digest,
@@ -27,6 +28,7 @@ from countersign.registrar.operations.office import (
 )
 from countersign.registrar.operations.tokens import make_nonce, make_token, token_digest
 from countersign.registrar.operations.transitions import add_event
+from countersign.rules.access import Permission
 from countersign.rules.life_cycle import ENDED
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account, OneTimeToken
@@ -73,6 +75,7 @@ def ask_where_needed(work: Work, actor: Actor, server: Server) -> None:
 
 def ask_again(work: Work, actor: Actor, server: Server, contact: str) -> None:
     """Write to a contact once more. Raises :class:`OperationError`: not needed, or too often."""
+    require(actor, Permission.EDIT_APPLICATION)
     if server.state in ENDED:
         raise OperationError("This application has ended.")
     if contact not in unconfirmed_contacts(work, server):

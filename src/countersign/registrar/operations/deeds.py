@@ -24,5 +24,4 @@ class Deed(StrEnum):
     USER_REVOKED = "user-revoked"
     KEY_REGISTERED = "key-registered"
     KEY_REVOKED = "key-revoked"
-    TRAPS_ALLOCATED = "traps-allocated"
     TRAP_RETIRED = "trap-retired"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select
 
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import load
 from countersign.registrar.operations.office import (
@@ -21,7 +22,7 @@ from countersign.registrar.operations.transitions import add_event
 from countersign.registrar.particulars.documents import LABELS, DocumentKind, documents_wanted
 from countersign.registrar.uploads.checking import check_upload
 from countersign.registrar.uploads.upload import Limits, Upload, UploadError
-from countersign.rules.access import Permission, may
+from countersign.rules.access import Permission
 from countersign.rules.life_cycle import ENDED, State
 from countersign.rules.roles import Role
 from countersign.storage.database.servers import Document, DocumentContent, Server
@@ -79,6 +80,9 @@ def attach(
 
     Raises :class:`OperationError`: not asked for, too many, or the application has ended.
     """
+    require(
+        actor, Permission.SCREEN if actor.role is Role.SCREENER else Permission.EDIT_APPLICATION
+    )
     if server.state in ENDED:
         raise OperationError("This application has ended.")
     if server.state is State.SUBMITTED and actor.role is not Role.SCREENER:
@@ -105,8 +109,9 @@ def attach(
     return document
 
 
-def remove(work: Work, actor: Actor, document_id: int, server: Server) -> None:
+def remove(work: Work, actor: Actor, server: Server, document_id: int) -> None:
     """Remove a scan from a draft: its content is deleted, that there was one stays on record."""
+    require(actor, Permission.EDIT_APPLICATION)
     document = _find(work, document_id)
     if document.server_id != server.id:
         raise NotFoundError("There is no such document.")
@@ -129,8 +134,7 @@ def open_document(work: Work, actor: Actor, document_id: int, reason: str = "") 
 
     reason: needed once the screening has ended. Raises :class:`OperationError`.
     """
-    if not may((actor.role,), Permission.SEE_DOCUMENTS):
-        raise ForbiddenError(f"You may not {Permission.SEE_DOCUMENTS}.")
+    require(actor, Permission.SEE_DOCUMENTS)
     document = _find(work, document_id)
     server = work.session.get_one(Server, document.server_id)
     if account_of(actor) in (server.owner_id, server.agent_id, server.admin_contact_id):

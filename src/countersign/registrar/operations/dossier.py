@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import select
 
+from countersign.registrar.operations.access import require
 from countersign.registrar.operations.digests import keyed_digest
 from countersign.registrar.operations.office import Actor, ForbiddenError, Work
 from countersign.registrar.particulars.documents import missing_documents
@@ -18,7 +19,7 @@ from countersign.registrar.particulars.draft import (
     serialise,
 )
 from countersign.registrar.particulars.fields import Checks
-from countersign.rules.access import Permission, may
+from countersign.rules.access import Permission
 from countersign.rules.life_cycle import State
 from countersign.rules.roles import STAFF
 from countersign.storage.database import servers
@@ -57,8 +58,7 @@ def open_particulars(work: Work, actor: Actor, server: Server, reason: str = "")
     reason: why staff looks; kept. Raises :class:`ForbiddenError` for roles that may not, and
     for staff while the applicant has not handed the application in.
     """
-    if not may((actor.role,), Permission.SEE_PARTICULARS):
-        raise ForbiddenError(f"You may not {Permission.SEE_PARTICULARS}.")
+    require(actor, Permission.SEE_PARTICULARS)
     if actor.role in STAFF:
         if server.state is State.DRAFT:
             raise ForbiddenError("The application has not been handed in.")
