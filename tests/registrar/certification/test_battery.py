@@ -380,6 +380,13 @@ async def test_postmaster_and_abuse_must_take_mail(tmp_path: Path, dns: DnsServe
     assert find(result, "postmaster").verdict is INFORMATION
 
 
+async def test_what_a_server_says_is_made_fit_to_store(tmp_path: Path, dns: DnsServer) -> None:
+    answers = {"XVERIFY": "550 a\0\x1b[2J\xff"}
+    result = await examine(FaultyServer(in_tls=answers), dns, tmp_path)
+    assert "a\\x00\\x1b[2J" in find(result, "verification").explanation
+    assert "\\u0000" not in json.dumps(result.to_dict())
+
+
 # -- servers that cannot be tested ---------------------------------------------------------
 
 
@@ -390,7 +397,12 @@ async def test_a_tarpit_cannot_be_tested_and_costs_no_more_than_its_time(
     result = await examine(FaultyServer(greeting=""), dns, tmp_path, timeout=0.3)
     assert not_passed(result) == {"connection": UNTESTED}
     assert result.verdict is UNTESTED
-    # It greets, and is silent later on.
+    # It greets, and is silent later on: after some silences it is left alone.
+    server = FaultyServer(in_tls={"RCPT TO:<relay": ""})
+    result = await examine(server, dns, tmp_path, timeout=0.3)
+    assert server.connections <= 8
+    assert "left alone" in find(result, "relay-percent").explanation
+    assert result.verdict is UNTESTED
     for silent in ("EHLO", "AUTH", "MAIL", "RCPT"):
         server = FaultyServer(clear={silent: ""}, in_tls={silent: ""})
         result = await examine(server, dns, tmp_path, timeout=0.3, total_timeout=2)
@@ -445,7 +457,7 @@ async def test_a_server_that_takes_no_more_connections_is_left_alone(
     server = Leaving()
     result = await examine(server, dns, tmp_path)
     assert result.verdict is UNTESTED
-    assert server.connections <= 7
+    assert server.connections <= 8
 
 
 # -- addresses -----------------------------------------------------------------------------

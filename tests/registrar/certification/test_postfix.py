@@ -15,7 +15,7 @@ from countersign.registrar.config import Certification
 from countersign.registry.dns_client import DnsClient
 from countersign.transport.certificate import make_self_signed
 from countersign.transport.resolver import Resolver
-from tests.gateway.world import free_port, fresh_address
+from tests.gateway.world import free_port
 from tests.peers.postfix import Postfix, skip_without_postfix
 
 pytestmark = pytest.mark.peer
@@ -34,7 +34,8 @@ async def dns() -> AsyncIterator[DnsServer]:
 
 
 async def examine(dns: DnsServer, directory: Path, **changes: Any) -> BatteryResult:
-    address, port = fresh_address(), free_port()
+    # Postfix listens on addresses of interfaces only, not on the rest of 127.0.0.0/8.
+    address, port = "127.0.0.1", free_port()
     dns.set(HOST, "A", address)
     pair = directory / "pair.pem"
     pair.write_bytes(make_self_signed(HOST))
@@ -73,7 +74,10 @@ async def test_a_closed_postfix_lacks_nothing_but_the_verification(
 
 
 async def test_an_open_postfix_fails(dns: DnsServer, tmp_path: Path) -> None:
-    result = await examine(dns, tmp_path, mynetworks="0.0.0.0/0", smtpd_relay_restrictions="permit")
+    restrictions = "permit_mynetworks, reject_unauth_destination"
+    result = await examine(
+        dns, tmp_path, mynetworks="0.0.0.0/0", smtpd_relay_restrictions=restrictions
+    )
     failed = {name for name, verdict in not_passed(result).items() if verdict is Verdict.FAILED}
     assert {"relay-in-clear", "relay-from-null", "relay-from-foreign", "relay-route-host"} <= failed
     assert result.verdict is Verdict.FAILED

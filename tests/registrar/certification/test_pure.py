@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime
 from itertools import count
 
@@ -10,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.protocol.reply import Reply
-from countersign.registrar.certification import outcome
+from countersign.registrar.certification import catalogue, outcome
 from countersign.registrar.certification.forms import Names, fill_in, forms_for
-from countersign.registrar.certification.judge import Injected, judge_greeting, judge_injection
+from countersign.registrar.certification.judge import (
+    Injected,
+    information,
+    judge_greeting,
+    judge_injection,
+    passed,
+)
 from countersign.registrar.certification.outcome import (
     MAX_LINE,
     MAX_LINES,
@@ -23,7 +30,10 @@ from countersign.registrar.certification.outcome import (
     overall_verdict,
 )
 from countersign.registrar.certification.said import Trouble
+from countersign.registrar.certification.session import trouble_of
+from countersign.registrar.certification.sheet import Sheet
 from countersign.registrar.certification.transcript import Transcript
+from countersign.transport.conversation import ConversationError
 
 NAMES = Names("mail.t.example", "192.0.2.7", "victim.example", "d.example")
 NMAP = [
@@ -113,6 +123,25 @@ def test_a_flood_of_lines_is_cut_and_said_to_be() -> None:
     assert lines[-1] == Line(0, Direction.NOTE, "more was said than is recorded")
     transcript.observe(True, b"a\x00\\\xff\x1b[2J\r\n")
     assert transcript.take()[0].text == "a\\x00\\\\\ufffd\\x1b[2J"
+
+
+def test_a_flood_over_many_tests_is_bounded_too() -> None:
+    transcript = Transcript(lambda: 0.0)
+    characters = 0
+    for _ in range(1000):
+        transcript.observe(False, b"\0" * 100_000 + b"\r\n")
+        characters += sum(len(line.text) for line in transcript.take())
+    assert characters < 400_000
+
+
+def test_an_address_without_a_route_from_here_says_nothing_of_the_server() -> None:
+    sheet = Sheet("2001:db8::1", Transcript(lambda: 0.0), None)
+    sheet.add(catalogue.ADDRESS, passed("It has one."))
+    sheet.add(catalogue.CONNECTION, information("There is no route to this address from here."))
+    assert overall_verdict(sheet.outcomes) is Verdict.COULD_NOT_TEST
+    error = ConversationError("no connection")
+    error.__cause__ = OSError(errno.ENETUNREACH, "Network is unreachable")
+    assert trouble_of(error) is Trouble.NO_ROUTE
 
 
 def make(verdict: Verdict, *, is_essential: bool = True) -> outcome.TestOutcome:

@@ -380,3 +380,11 @@ def test_a_thread_without_an_event_loop_can_search(server: RdapServer) -> None:
     thread.start()
     thread.join(20)
     assert isinstance(outcomes[0], Found)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a/", "https://a:b@c/", "https://", "rdap.org", "https://a?b"]
+)
+def test_only_addresses_of_the_web_can_be_configured(url: str) -> None:
+    with pytest.raises(ValueError, match="servers"):
+        DomainAge(servers=(url,))

@@ -21,6 +21,8 @@ ADDRESS = Test(
     "address",
     "The host name leads to a public address",
     "Publish an A or AAAA record of the host name with the server's public address.",
+    # Essential is what is seen of the server itself.
+    is_essential=False,
 )
 CONNECTION = Test(
     "connection",

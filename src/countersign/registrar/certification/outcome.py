@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-MAX_LINES = 400
-"""Lines in one transcript."""
-MAX_LINE = 600
+MAX_LINES = 150
+"""Lines in the transcript of one test."""
+MAX_LINE = 500
 """Characters of one line."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 _Words = Annotated[str, Field(max_length=2000)]
 _Address = Annotated[str, Field(max_length=64)]
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\U0010ffff]|\\")
+
+
+def printable(text: str) -> str:
+    """Return a text of strangers with hexadecimal escapes for what cannot be printed or stored."""
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "\\\\" if match[0] == "\\" else f"\\x{ord(match[0]):02x}"
 
 
 class Verdict(StrEnum):
@@ -99,8 +111,8 @@ class BatteryResult(BaseModel):
 def overall_verdict(outcomes: Iterable[TestOutcome]) -> Verdict:
     """Return what single tests say together.
 
-    One that failed is enough to fail. A server of which nothing essential was seen, or not all
-    that is essential, has neither passed nor failed.
+    One that failed is enough to fail. A server of which not all that is essential was seen, or
+    nothing, has neither passed nor failed.
     """
     seen = [outcome for outcome in outcomes if outcome.verdict is not Verdict.INFORMATION]
     if any(outcome.verdict is Verdict.FAILED for outcome in seen):

@@ -24,8 +24,8 @@ from countersign.registrar.certification.sheet import Sheet
 
 FORMS_ON_A_CONNECTION = 8
 """Servers slow down or hang up after some errors on one connection: Postfix after ten."""
-_MAX_FAILED_CALLS = 2
-"""Calls in a row that may fail before the server is left alone."""
+_MAX_FAILURES = 3
+"""Calls that may fail, or commands that may be met with silence, in a row."""
 
 
 class RelayTests:
@@ -39,7 +39,7 @@ class RelayTests:
         self._session: Session | None = None
         self._is_in_tls = False
         self._tried = 0
-        self._failed_calls = 0
+        self._failures = 0
         self._senders: dict[bool, str] = {}
         """The first ordinary sender that the server took, inside TLS and outside."""
 
@@ -53,8 +53,8 @@ class RelayTests:
                 self._session.drop()
 
     async def _try(self, form: RelayForm) -> None:
-        if self._failed_calls >= _MAX_FAILED_CALLS:
-            self._sheet.add(form.test, untested("The server took no more connections."))
+        if self._failures >= _MAX_FAILURES:
+            self._sheet.add(form.test, untested("The server was left alone after some failures."))
             return
         judgement = await self._judge(form)
         if judgement is None:
@@ -71,7 +71,9 @@ class RelayTests:
             return passed(f"{form.extension} is not offered: such an address cannot be given.")
         self._tried += 1
         seen = await self._speak(session, form)
-        if self._tried > 1 and _was_cut_off(seen):
+        last = seen.recipient if is_accepted(seen.mail) else seen.mail
+        self._failures = self._failures + 1 if last is Trouble.TIMED_OUT else 0
+        if self._tried > 1 and is_lost(last) and last is not Trouble.TIMED_OUT:
             return None
         return judge_relay(seen, has_control=bool(form.control))
 
@@ -114,15 +116,10 @@ class RelayTests:
             self._session = None
         made = await self._caller.call_and_greet(in_tls=in_tls)
         if isinstance(made, Session):
-            self._session, self._is_in_tls, self._tried, self._failed_calls = made, in_tls, 0, 0
+            self._session, self._is_in_tls, self._tried = made, in_tls, 0
         else:
-            self._failed_calls += 1
+            self._failures += 1
         return made
-
-
-def _was_cut_off(seen: Relayed) -> bool:
-    last = seen.recipient if is_accepted(seen.mail) else seen.mail
-    return is_lost(last) and last is not Trouble.TIMED_OUT
 
 
 def _random_part() -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeGuard
 
 from countersign.protocol.reply import Reply
+from countersign.registrar.certification.outcome import printable
 
 
 class Trouble(StrEnum):
@@ -42,4 +43,4 @@ def words(said: Said) -> str:
     """Complete 'the server …'."""
     if isinstance(said, Trouble):
         return said.value
-    return f"answered “{str(said)[:200]}”"
+    return f"answered “{printable(str(said)[:200])}”"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from countersign.registrar.certification.outcome import MAX_LINE, MAX_LINES, Direction, Line
+from countersign.registrar.certification.outcome import (
+    MAX_LINE,
+    MAX_LINES,
+    Direction,
+    Line,
+    printable,
+)
 
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\U0010ffff]|\\")
+MAX_CHARACTERS = 300_000
+"""Of all lines together: a server that floods the tester does not flood our store."""
 
 
 class Transcript:
@@ -18,6 +24,7 @@ class Transcript:
         self._clock = clock
         self._begun = clock()
         self._lines: list[Line] = []
+        self._characters = 0
         self._parts = {Direction.SENT: bytearray(), Direction.RECEIVED: bytearray()}
 
     def observe(self, was_sent: bool, octets: bytes) -> None:
@@ -45,16 +52,12 @@ class Transcript:
         return lines
 
     def _add(self, direction: Direction, text: str) -> None:
-        if len(self._lines) >= MAX_LINES:
+        if len(self._lines) >= MAX_LINES or self._characters >= MAX_CHARACTERS:
             return
         # Cut first: escapes make a text four times longer.
-        text = _UNPRINTABLE.sub(_escape, text[:MAX_LINE])[:MAX_LINE]
-        at_ms = round((self._clock() - self._begun) * 1000)
-        if len(self._lines) == MAX_LINES - 1:
+        text = printable(text[:MAX_LINE])[:MAX_LINE]
+        self._characters += len(text)
+        if len(self._lines) == MAX_LINES - 1 or self._characters >= MAX_CHARACTERS:
             direction, text = Direction.NOTE, "more was said than is recorded"
+        at_ms = round((self._clock() - self._begun) * 1000)
         self._lines.append(Line(at_ms, direction, text))
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    return "\\\\" if character == "\\" else f"\\x{ord(character):02x}"
