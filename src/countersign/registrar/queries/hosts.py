@@ -6,6 +6,7 @@ been applied for.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class HostRecord:
     """A host that is, or was, registered."""
 
     server: Server
+    registered_on: datetime.date
     history: Sequence[ServerEvent]
     """Changes of state since the first registration, the latest first."""
 
@@ -45,7 +47,7 @@ def look_up(work: Work, hostname: str) -> HostRecord | None:
         .order_by(Server.id.desc())
         .limit(1)
     )
-    if server is None:
+    if server is None or server.active_since is None:
         return None
     history = work.session.scalars(
         select(ServerEvent)
@@ -53,4 +55,4 @@ def look_up(work: Work, hostname: str) -> HostRecord | None:
         .order_by(ServerEvent.id.desc())
         .limit(_MOST_EVENTS)
     ).all()
-    return HostRecord(server, history)
+    return HostRecord(server, server.active_since, history)
