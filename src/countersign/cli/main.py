@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from countersign import __version__
-from countersign.cli import admin, check, setup
+from countersign.cli import admin, check, registrar, setup
 from countersign.cli.demo import demo
 from countersign.cli.gateway import gateway, gateway_worker
 
 app = typer.Typer(
     name="countersign",
     help="Mail admitted only from servers that prove who they are.\n\n"
-    "See it at work: countersign demo. Set a gateway up: countersign setup config.",
+    "See it at work: countersign demo. Set a gateway up: countersign setup config. "
+    "Run a registrar: countersign registrar.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(gateway)
 app.command(hidden=True)(gateway_worker)
+app.add_typer(registrar.app, name="registrar")
 app.add_typer(check.app, name="check")
 app.add_typer(setup.app, name="setup")
 app.add_typer(admin.app, name="admin")

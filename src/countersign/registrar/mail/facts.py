@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations.accounts import CHANGE_EMAIL
 from countersign.registrar.operations.contacts import recipient
 from countersign.registrar.operations.office import Work
@@ -107,12 +108,17 @@ def _capacity(server: Server, account_id: int) -> str:
     return "administrative contact"
 
 
+def token_page(config: RegistrarConfig, purpose: str, token: str) -> str:
+    """Return the address of the page that takes a one-time token."""
+    return f"{config.url.rstrip('/')}/{TOKEN_PAGES[purpose]}/{token}"
+
+
 def _token(work: Work, purpose: str, nonce: str) -> dict[str, Any]:
     token = make_token(work.keyring, purpose, nonce)
     row = work.session.get(OneTimeToken, token_digest(token))
     if row is None or row.used_at is not None or row.expires_at <= work.now:
         raise NothingToSayError("the token was used, replaced or is too old")
-    page = f"{work.config.url.rstrip('/')}/{TOKEN_PAGES[purpose]}/{token}"
+    page = token_page(work.config, purpose, token)
     # A new address of an account is the token's subject: it is not the account's yet.
     address = row.subject if purpose == CHANGE_EMAIL else ""
     return {"token_url": page, "token_expires": row.expires_at, "new_address": address}
