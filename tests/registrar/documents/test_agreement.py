@@ -215,6 +215,14 @@ def test_a_long_table_has_its_head_on_every_page() -> None:
     assert all("Number" in page for page in pages)
 
 
+def test_a_row_that_no_page_can_hold_goes_on_over_pages() -> None:
+    values = VALUES | {"owner_name": "李" * 2000, "sponsors": [f"{'m' * 180}.example"] * 100}
+    octets = contract_pdf(fill(Kind.REGISTRATION_CONTRACT, "2026-1", values), None)
+    text = text_of(octets)
+    assert text.count("李") == 2000
+    assert text.replace("\n", "").count(".example,") == 99
+
+
 def test_a_word_longer_than_the_page_is_broken() -> None:
     words = "ж" * 5000
     assert text_of(markdown_pdf(f"# T\n\n**1.1** {words}\n")).count("ж") == 5000

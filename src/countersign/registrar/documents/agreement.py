@@ -15,6 +15,8 @@ from countersign.registrar.documents.typeface import printable
 from countersign.registrar.documents.typeset import LINE, typeset
 
 _LABEL = 46.0
+_LONGEST_SIGNATORY = 120
+"""Characters that have room above the lines; the whole name stands at the head of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ def _print_signatures(sheet: Sheet, signatories: Sequence[str]) -> None:
         top = sheet.get_y() + 6
         for column, signatory in enumerate(signatories[begin : begin + 2]):
             left = sheet.l_margin + column * (width + gap)
-            _print_signature(sheet, printable(tidy_line(signatory)), left, top, width)
+            name = printable(tidy_line(signatory))[:_LONGEST_SIGNATORY]
+            _print_signature(sheet, name, left, top, width)
         sheet.set_xy(sheet.l_margin, top + 44)
 
 

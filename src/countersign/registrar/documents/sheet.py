@@ -25,7 +25,7 @@ LEFT, RIGHT, TOP, BOTTOM = 25.0, 20.0, 18.0, 24.0
 INK, MUTED, ACCENT, RULE = (20, 24, 31), (92, 99, 112), (24, 58, 99), (176, 184, 196)
 PRODUCER = "Countersign registrar"
 _MAX_NAME = 200
-_MAX_ADDRESS_LINES = 8
+_MAX_ADDRESS_LINES, _MAX_LINE = 8, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Party:
     def lines(self) -> list[str]:
         """Return the name and the address, line by line."""
         address = tidy_lines(self.address)[:_MAX_ADDRESS_LINES]
-        return [tidy_line(self.name)[:_MAX_NAME], *(line[:_MAX_NAME] for line in address)]
+        return [tidy_line(self.name)[:_MAX_NAME], *(line[:_MAX_LINE] for line in address)]
 
 
 class Sheet(FPDF):

@@ -14,6 +14,8 @@ from countersign.registrar.documents.typeface import printable
 LINE = 4.5
 _PADDING = 1.1
 _GAP = 2.0
+_TALLEST = 200.0
+"""Height in millimetres of a row that every page has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Table:
         sheet = self._sheet
         cells = [printable(cell) for cell in cells]
         height = max(self._height(cells, bold=bold), least)
+        if height > _TALLEST:
+            self._print_over_pages(cells, bold=bold)
+            return
         sheet.room(height + (2 * LINE if self._head and not self._page else 0))
         if self._head and self._page != sheet.page_no():
             self._print(self._head, self._height(self._head, bold=True), bold=True, color=MUTED)
@@ -72,6 +77,13 @@ class Table:
             width, LINE, cell, align="L", dry_run=True, output=MethodReturnValue.HEIGHT
         )
         return cast(float, height)
+
+    def _print_over_pages(self, cells: Sequence[str], *, bold: bool) -> None:
+        """Print the cells of a row that no page can hold one under the other."""
+        for cell in cells:
+            self._sheet.font(self._size, bold=bold)
+            self._sheet.line_of(cell, LINE)
+        self._sheet.rule()
 
     def _print(
         self,
