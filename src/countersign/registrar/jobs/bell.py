@@ -84,10 +84,10 @@ class Bell:
     def _listen_until_lost(self) -> None:
         engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            # It is kept for good: the pool's places are for those who work.
-            connection.detach()
             driver = connection.connection.driver_connection
             assert isinstance(driver, Connection)
+            # It is kept for good: the pool's places are for those who work.
+            connection.detach()
             driver.execute(f"LISTEN {CHANNEL}".encode())
             self.ring()
             while not self._ended.is_set():
