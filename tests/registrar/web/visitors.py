@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from countersign.registrar.operations import sessions
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.app import make_app
+from countersign.registrar.web.session import csrf_token_of
 from countersign.rules.roles import STAFF, Role
 from countersign.storage.database.accounts import Account, AccountRole
 
@@ -75,12 +76,10 @@ class Visitor:
 
     def token(self) -> str:
         """Return the token of this browser's forms."""
-        from countersign.registrar.web.session import _csrf_token
-
         name = "__Host-session" if self.origin.startswith("https") else "session"
         if name not in self.client.cookies:
             self.client.get("/sign-in")
-        return _csrf_token(self.client.cookies.get(name, ""))
+        return csrf_token_of(self.client.cookies.get(name, ""))
 
     @property
     def cookie(self) -> str:

@@ -101,22 +101,24 @@ def _conclude(work: Work, attempt: _Attempt, good: bool, new_hash: str) -> Resul
     return Result(Outcome.DONE, account.id)
 
 
-def by_code(work: Work, account_id: int, code: str) -> str:
+def by_code(work: Work, account_id: int, code: str, *, device: str = "") -> str:
     """Verify a code of the authenticator, or a recovery code.
 
-    Returns the factor, 'totp' or 'recovery'; empty: wrong, or the account is locked.
+    device: as for `by_password`. Returns the factor, 'totp' or 'recovery'; empty: wrong, or
+    the account is locked.
     """
     account = work.session.get(Account, account_id)
     if account is None:
         return ""
     hold(work, account)
-    if account.disabled_at is not None or is_locked(work, account):
+    known = bool(device) and devices.is_known(work, account, device)
+    if account.disabled_at is not None or (is_locked(work, account) and not known):
         return ""
     factor = factors.take_code(work, account, code)
     if factor:
         return factor
     work.record(SYSTEM, "second factor failed", f"account:{account.id}")
-    account.failures += 1
+    account.failures += int(not known)
     _lock_if_too_many(work, account)
     return ""
 

@@ -56,6 +56,7 @@ ENROLLING = Access(Kind.ENROLLING)
 SIGNED_IN = Access(Kind.SIGNED_IN)
 FRESH = Access(Kind.SIGNED_IN, fresh=True)
 """Signed in, and has proved within the last ten minutes to be the same person still."""
+FRESH_ENROLLING = Access(Kind.ENROLLING, fresh=True)
 SIGNED = Access(Kind.SIGNED)
 
 

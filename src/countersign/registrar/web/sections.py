@@ -8,6 +8,16 @@ from countersign.registrar.web.pages import Page, Pages
 
 MODULES = (
     "portal.health",
+    "portal.signing_up",
+    "portal.signing_in",
+    "portal.forgotten",
+    "portal.proving",
+    "portal.account",
+    "portal.second_factor",
+    "portal.programs",
+    "portal.agents",
+    "staff.accounts",
+    "staff.accreditations",
     "public.home",
     "public.directory",
     "public.hosts",

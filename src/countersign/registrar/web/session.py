@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from countersign.registrar.operations import sessions
 from countersign.registrar.operations.office import Office
-from countersign.registrar.web.frame import Flash
 from countersign.registrar.site import Site
+from countersign.registrar.web.frame import Flash
 
 _MAX_FLASHES = 5
 _MAX_FLASH_TEXT = 500
@@ -73,12 +73,12 @@ class Browser:
         if not self.cookie:
             self.cookie = sessions.new_cookie()
         self.token_used = True
-        return _csrf_token(self.cookie)
+        return csrf_token_of(self.cookie)
 
     def owns_token(self, token: str) -> bool:
         """Tell whether a form's token is this browser's."""
         return bool(self.cookie) and hmac.compare_digest(
-            _csrf_token(self.cookie).encode(), token.encode()
+            csrf_token_of(self.cookie).encode(), token.encode()
         )
 
     def start(self, cookie: str) -> None:
@@ -121,7 +121,8 @@ class Browser:
         return shown
 
 
-def _csrf_token(cookie: str) -> str:
+def csrf_token_of(cookie: str) -> str:
+    """Return the token of forms that are made for a session cookie."""
     # Derived, so that nothing need be stored for visitors who only look; one way, so that the
     # token in a page does not give the cookie away.
     return _encode(hmac.digest(cookie.encode(), b"csrf", hashlib.sha256))

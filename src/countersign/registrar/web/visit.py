@@ -19,6 +19,7 @@ from countersign.registrar.web.forms import Fields
 from countersign.registrar.web.frame import Flash, Frame
 from countersign.registrar.web.navigation import footer, navigation, person
 from countersign.registrar.web.rendering import render, render_block, wants_part
+from countersign.registrar.web.security.addresses import bucket_of
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.session import Browser
 from countersign.rules.access import Permission, acting_role
@@ -86,6 +87,12 @@ class Visit:
     def owner(self) -> Actor:
         """The visitor as the person that everybody is: owner of one's own things."""
         return Actor(Role.OWNER, self.me.account_id)
+
+    @property
+    def address(self) -> str:
+        """What the visitor's network address is counted by."""
+        client = self.request.client
+        return bucket_of(client.host if client else "")
 
     # The data.
 

@@ -1,0 +1,1 @@
+"""Pages of the registrar's own people."""
