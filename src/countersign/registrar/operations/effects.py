@@ -14,6 +14,7 @@ from countersign.registrar.operations.notices import notify_of_event
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.refunds import refund_all
 from countersign.registrar.operations.traps import allocate_first
+from countersign.registrar.operations.trust import reconsider_sponsored
 from countersign.rules.life_cycle import Effect, State
 from countersign.storage.database.publication import Listing
 from countersign.storage.database.servers import Server, ServerEvent
@@ -36,11 +37,14 @@ def _offer(work: Work, server: Server, event: ServerEvent) -> None:
 def _publish(work: Work, server: Server, event: ServerEvent) -> None:
     list_server(work, server, event, _LISTINGS[server.state])
     if server.state is State.ACTIVE:
+        reconsider_sponsored(work, server, str(event.id))
+    if server.state is State.ACTIVE:
         allocate_first(work, server)
 
 
 def _withdraw_entry(work: Work, server: Server, event: ServerEvent) -> None:
     list_server(work, server, event, Listing.ABSENT)
+    reconsider_sponsored(work, server, str(event.id))
 
 
 def _cancel_invoices(work: Work, server: Server, _event: ServerEvent) -> None:

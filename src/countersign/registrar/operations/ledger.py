@@ -6,10 +6,7 @@ the account's owner. The bank's is negative by as much as all others are positiv
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
 from countersign.registrar.operations.office import SYSTEM, Actor, OperationError, Work
@@ -22,6 +19,7 @@ from countersign.storage.database.money import (
     Transfer,
     TransferKind,
 )
+from countersign.storage.database.once import insert_once
 from countersign.storage.database.servers import ServerEvent
 
 
@@ -38,12 +36,10 @@ def ledger_account(
     if found is not None:
         return found
     # Of two who open it at once one waits for the other, and both find it then.
-    postgres = work.session.get_bind().dialect.name == "postgresql"
-    insert: Any = postgresql.insert if postgres else sqlite.insert
-    work.session.execute(
-        insert(LedgerAccount)
-        .values(purpose=purpose, currency=currency, server_id=server_id, balance=0)
-        .on_conflict_do_nothing()
+    insert_once(
+        work.session,
+        LedgerAccount,
+        {"purpose": purpose, "currency": currency, "server_id": server_id, "balance": 0},
     )
     found = find_account(work, purpose, currency, server_id)
     if found is None:

@@ -10,9 +10,14 @@ from countersign.storage.database.servers import Server, ServerEvent
 
 def notify_of_event(work: Work, server: Server, event: ServerEvent) -> None:
     """Tell owner, agent and admin contact of a server what happened, each once."""
+    tell_parties(work, server, "event", unique=f"event:{event.id}", event=event.id)
+
+
+def tell_parties(work: Work, server: Server, template: str, *, unique: str, **values: Any) -> None:
+    """Order a message to owner, agent and admin contact of a server, to each once."""
     concerned = (server.owner_id, server.agent_id, server.admin_contact_id)
     for account_id in sorted({one for one in concerned if one is not None}):
-        order_mail(work, "event", account_id, unique=f"event:{event.id}", event=event.id)
+        order_mail(work, template, account_id, unique=unique, **values)
 
 
 def order_mail(

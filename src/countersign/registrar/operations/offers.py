@@ -112,10 +112,9 @@ def try_activate(work: Work, server: Server) -> bool:
         server.fee_paid_until = max(
             paid_until(None, work.today), server.fee_paid_until or work.today
         )
-    if server.state is State.SUSPENDED:
-        end_suspension(work, server, "What was asked for has been done.")
-    else:
-        move(work, server, action, SYSTEM)
+    reason = "What was asked for has been done." if action is Action.REINSTATE else ""
+    move(work, server, action, SYSTEM, reason=reason)
+    forget_suspension(work, server)
     end_if_replaced(work, server)
     return True
 
@@ -133,9 +132,8 @@ def missing(work: Work, server: Server) -> tuple[Need, ...]:
     return tuple(need for need in needs if need in unmet)
 
 
-def end_suspension(work: Work, server: Server, reason: str) -> None:
-    """Reinstate a server by the registrar itself, and forget what the suspension asked for."""
-    move(work, server, Action.REINSTATE, SYSTEM, reason=reason)
+def forget_suspension(work: Work, server: Server) -> None:
+    """Forget what a suspension asked for, after it has ended."""
     server.public_reason, server.remedy, server.remedy_done_at = "", "", None
     work.session.flush()
 

@@ -149,3 +149,21 @@ def assess(work: Work, server: Server, sponsors: int | None = None) -> BondDue:
         today=work.today,
         schedule=work.config.money.schedule(),
     )
+
+
+def reconsider_sponsored(work: Work, sponsor: Server, cause: str) -> None:
+    """Order a new look at the bonds of the servers that a server vouches for.
+
+    Because the sponsor may count no more, or again. In transactions of their own, so that none
+    has to hold many servers. cause: unique, e.g. the key of an event.
+    """
+    for server_id in work.session.scalars(
+        select(Sponsorship.server_id)
+        .join(Server, Server.id == Sponsorship.server_id)
+        .where(
+            Sponsorship.sponsor_id == sponsor.id,
+            Sponsorship.state == SponsorshipState.ACCEPTED,
+            Server.state.in_(LIVE),
+        )
+    ).all():
+        work.order("review", {"server": server_id}, unique_key=f"review:{cause}:{server_id}")

@@ -107,6 +107,7 @@ class TransferKind(StrEnum):
     REFUND = "refund"
     PAYOUT = "payout"
     REVERSAL = "reversal"
+    CHARGE = "charge"
 
 
 class Transfer(Base):

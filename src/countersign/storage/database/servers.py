@@ -155,6 +155,12 @@ class ServerEvent(Base):
     __table_args__ = (
         Index("ix_server_event_server", "server_id", "id"),
         Index("ix_server_event_at", "at"),
+        Index(
+            "ix_server_event_proposed",
+            "id",
+            sqlite_where=text("action = 'deregistration-proposed'"),
+            postgresql_where=text("action = 'deregistration-proposed'"),
+        ),
     )
 
 

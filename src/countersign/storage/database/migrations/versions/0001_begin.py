@@ -1060,6 +1060,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("server_event", schema=None) as batch_op:
         batch_op.create_index("ix_server_event_at", ["at"], unique=False)
+        batch_op.create_index(
+            "ix_server_event_proposed",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("action = 'deregistration-proposed'"),
+            postgresql_where=sa.text("action = 'deregistration-proposed'"),
+        )
         batch_op.create_index("ix_server_event_server", ["server_id", "id"], unique=False)
 
     op.create_table(
@@ -1373,6 +1380,7 @@ def upgrade() -> None:
                 "refund",
                 "payout",
                 "reversal",
+                "charge",
                 name="transferkind",
                 native_enum=False,
                 length=32,
@@ -1549,6 +1557,11 @@ def downgrade() -> None:
     op.drop_table("server_key")
     with op.batch_alter_table("server_event", schema=None) as batch_op:
         batch_op.drop_index("ix_server_event_server")
+        batch_op.drop_index(
+            "ix_server_event_proposed",
+            sqlite_where=sa.text("action = 'deregistration-proposed'"),
+            postgresql_where=sa.text("action = 'deregistration-proposed'"),
+        )
         batch_op.drop_index("ix_server_event_at")
 
     op.drop_table("server_event")

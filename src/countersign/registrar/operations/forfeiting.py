@@ -1,0 +1,121 @@
+"""What happens when a forfeiture is made: the bond, the offence, the sponsors (DESIGN §6, §9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from countersign.registrar.operations.counts import count_month
+from countersign.registrar.operations.happenings import Happening
+from countersign.registrar.operations.ledger import bond_held, ledger_account, transfer
+from countersign.registrar.operations.notices import tell_parties
+from countersign.registrar.operations.offers import review
+from countersign.registrar.operations.office import Actor, Work
+from countersign.registrar.operations.refunds import refund_bond
+from countersign.registrar.operations.sanctions import suspend_at_once
+from countersign.registrar.operations.shares import claim
+from countersign.registrar.operations.transitions import add_event
+from countersign.registrar.operations.trust import Vouching, liable
+from countersign.rules.life_cycle import ENDED, State
+from countersign.storage.database.money import Purpose, TransferKind
+from countersign.storage.database.promises import Forfeiture, ForfeitureState
+from countersign.storage.database.servers import Server, ServerEvent
+
+
+def answerable(work: Work, server: Server, forfeiture: Forfeiture) -> list[Vouching]:
+    """Return the sponsors who answer for the offence of a forfeiture."""
+    return liable(work, server, forfeiture.offence_on, forfeiture.proposed_at)
+
+
+def execute(work: Work, actor: Actor, forfeiture: Forfeiture, server: Server, reason: str) -> None:
+    """Make a forfeiture; it and the server are held. reason: of the decision."""
+    sponsors = answerable(work, server, forfeiture)
+    # Less is there if the bank has taken a payment back since.
+    amount = min(forfeiture.amount, bond_held(work, server.id, forfeiture.currency))
+    decide(work, actor, forfeiture, ForfeitureState.EXECUTED)
+    server.offences += 1
+    server.last_offence_on = work.today
+    event = note(
+        work,
+        server,
+        forfeiture,
+        action=Happening.FORFEITED,
+        actor=actor,
+        reason=f"{forfeiture.reason} {reason}"[:1000],
+        forfeited=amount,
+        offences=server.offences,
+        sponsors=[one.sponsor.hostname for one in sponsors],
+    )
+    if amount:
+        transfer(
+            work,
+            TransferKind.FORFEITURE,
+            debit=ledger_account(work, Purpose.BOND_HELD, forfeiture.currency, server.id),
+            credit=ledger_account(work, Purpose.BOND_FORFEITED, forfeiture.currency),
+            amount=amount,
+            reference=f"forfeiture:{forfeiture.id}",
+            server_id=server.id,
+            event=event,
+            actor=actor,
+        )
+        count_month(work, "forfeited")
+        count_month(work, f"forfeited {forfeiture.currency}", amount)
+    claim(work, server, sponsors, amount, event)
+    tell_parties(
+        work, server, "forfeiture-executed", unique=str(forfeiture.id), forfeiture=forfeiture.id
+    )
+    _follow_up(work, server, event)
+
+
+def _follow_up(work: Work, server: Server, event: ServerEvent) -> None:
+    if server.state in ENDED:
+        refund_bond(work, server, event)
+        return
+    review(work, server)
+    held = bond_held(work, server.id, server.bond_currency)
+    if server.state is State.ACTIVE and held < server.bond_due:
+        suspend_at_once(
+            work,
+            server,
+            reason="The server was used to send spam. A new bond is to be paid before it may "
+            "send again.",
+            public_reason="spam; a new bond is to be paid",
+        )
+
+
+def decide(work: Work, actor: Actor, forfeiture: Forfeiture, state: ForfeitureState) -> None:
+    """Write down who decided what, and when."""
+    forfeiture.state = state
+    forfeiture.decided_by, forfeiture.decided_at = actor.account_id, work.now
+    work.session.flush()
+
+
+def note(
+    work: Work,
+    server: Server,
+    forfeiture: Forfeiture,
+    *,
+    action: Happening,
+    actor: Actor,
+    **more: Any,
+) -> ServerEvent:
+    """Write an event that says all that is known of a forfeiture.
+
+    more: a reason, other than the proposal's, and further details.
+    """
+    reason = more.pop("reason", forfeiture.reason)
+    return add_event(
+        work,
+        server,
+        action,
+        actor,
+        reason=reason,
+        details={
+            "forfeiture": forfeiture.id,
+            "amount": forfeiture.amount,
+            "currency": forfeiture.currency,
+            "offence_on": forfeiture.offence_on.isoformat(),
+            "reply_until": forfeiture.reply_until.isoformat(),
+            "evidence": forfeiture.evidence,
+            **more,
+        },
+    )
