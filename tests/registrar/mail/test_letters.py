@@ -42,12 +42,11 @@ def ordered_templates() -> set[str]:
     names = set(TOKEN_PAGES)
     for file in Path(countersign.registrar.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") == "order_mail"
-                and isinstance(node.args[1], ast.Constant)
-            ):
-                names.add(str(node.args[1].value))
+            if not isinstance(node, ast.Call):
+                continue
+            place = {"order_mail": 1, "tell_parties": 2}.get(getattr(node.func, "id", ""))
+            if place is not None and isinstance(node.args[place], ast.Constant):
+                names.add(str(node.args[place].value))
     return names - {"event"}
 
 

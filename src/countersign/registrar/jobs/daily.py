@@ -13,10 +13,13 @@ from sqlalchemy import delete
 
 from countersign.registrar.jobs.kinds import TryLaterError
 from countersign.registrar.jobs.queue import remove_old
-from countersign.registrar.operations import sessions
+from countersign.registrar.operations import fees, sessions
+from countersign.registrar.operations.contract_versions import ask_for_new_acceptance
+from countersign.registrar.operations.debts import suspend_debtors
 from countersign.registrar.operations.offers import lapse_offers
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.rewrapping import rewrap_all
+from countersign.registrar.operations.statements import carry_forward
 from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
 
 log = structlog.get_logger()
@@ -61,7 +64,11 @@ def remove_jobs(office: Office) -> int:
 
 
 STEPS: dict[str, Callable[[Office], object]] = {
+    "fees": fees.run_daily,
+    "debts": suspend_debtors,
     "offers that were not taken up": lapse_offers,
+    "new versions of the contract": ask_for_new_acceptance,
+    "totals of the ledger": carry_forward,
     "keys": rewrap_all,
     "sessions": remove_sessions,
     "one-time tokens": remove_tokens,

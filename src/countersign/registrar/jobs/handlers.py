@@ -13,7 +13,9 @@ from countersign.registrar.jobs.registry_file import PUBLISH, end_orders, write_
 from countersign.registrar.jobs.schedule import DAILY
 from countersign.registrar.mail.posting import post
 from countersign.registrar.operations.domain_ages import record_finding
-from countersign.registrar.operations.offers import make_offer
+from countersign.registrar.operations.forfeitures import execute_if_due
+from countersign.registrar.operations.forfeitures import execute_if_due
+from countersign.registrar.operations.offers import make_offer, try_activate
 from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.operations.screenings import (
     Comparison,
@@ -78,6 +80,18 @@ def _offer(work: Work, task: Task, _result: Any) -> None:
     make_offer(work, _server(work, task))
 
 
+def _forfeit(work: Work, task: Task, _result: Any) -> None:
+    execute_if_due(work, task.payload["forfeiture"])
+
+
+def _review(work: Work, task: Task, _result: Any) -> None:
+    try_activate(work, _server(work, task))
+
+
+def _forfeit(work: Work, task: Task, _result: Any) -> None:
+    execute_if_due(work, task.payload["forfeiture"])
+
+
 def _publish(office: Office, _task: Task) -> list[int]:
     try:
         return write_registry_file(office)
@@ -92,6 +106,9 @@ def _end_orders(work: Work, _task: Task, orders: list[int]) -> None:
 KINDS: dict[str, Kind] = {
     "screen": Kind(Lane.PROMPT, _compare, _record_comparison),
     "offer": Kind(Lane.PROMPT, conclude=_offer),
+    "review": Kind(Lane.PROMPT, conclude=_review),
+    "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
+    "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
     PUBLISH: Kind(Lane.PROMPT, _publish, _end_orders, attempts=100),
     # With pauses of an hour at the most: about three days, as mail servers do it.
     "mail": Kind(Lane.MAIL, post, attempts=80),

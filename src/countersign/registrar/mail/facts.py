@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations.accounts import CHANGE_EMAIL
@@ -12,7 +13,7 @@ from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.tokens import make_token, token_digest
 from countersign.storage.database.accounts import Account, Accreditation, OneTimeToken
 from countersign.storage.database.base import Base
-from countersign.storage.database.money import Invoice, InvoiceState
+from countersign.storage.database.money import Invoice, InvoiceState, Transfer
 from countersign.storage.database.promises import Forfeiture, Sponsorship
 from countersign.storage.database.servers import (
     ContactConfirmation,
@@ -57,7 +58,6 @@ def gather(work: Work, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         "config": work.config,
         "operator": work.config.operator_name,
         "url": work.config.url.rstrip("/"),
-        "reply_time": datetime.timedelta(days=work.config.money.reply_days),
         **values,
         **{name: _row(work, _ROWS[name], key) for name, key in values.items() if name in _ROWS},
     }
@@ -65,6 +65,8 @@ def gather(work: Work, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     invoice = facts.get("invoice")
     if isinstance(invoice, Invoice) and invoice.state is not InvoiceState.OPEN:
         raise NothingToSayError("the invoice is no longer open")
+    if "forfeiture" in facts:
+        facts["forfeited"] = _forfeited(work, facts["forfeiture"])
     if values["template"] in TOKEN_PAGES:
         facts |= _token(work, str(values["template"]), str(values["nonce"]))
     return _recipient(work, facts), facts
@@ -98,6 +100,12 @@ def _add_server(work: Work, facts: dict[str, Any]) -> None:
         facts["sponsor"] = _row(work, Server, facts["sponsorship"].sponsor_id)
     if "server" in facts and facts["account"] is not None:
         facts["capacity"] = _capacity(facts["server"], facts["account"].id)
+
+
+def _forfeited(work: Work, forfeiture: Forfeiture) -> int:
+    """Return what was taken: less than was proposed, if less was there."""
+    reference = f"forfeiture:{forfeiture.id}"
+    return work.session.scalar(select(Transfer.amount).where(Transfer.reference == reference)) or 0
 
 
 def _capacity(server: Server, account_id: int) -> str:
