@@ -33,12 +33,13 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
 
     ready: called with the website's address once it answers. Raises :class:`OpeningError`.
     """
+    from countersign.registrar.api.app import make_api
     from countersign.registrar.web.app import make_app
 
     with _opened(config) as office, _listening(config.listen) as listener:
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(office),
+                make_app(office, api=make_api(office)),
                 loop="uvloop",
                 lifespan="off",
                 # Paths hold one-time links, queries what people search for.

@@ -20,6 +20,7 @@ from countersign.registrar.operations.offers import lapse_offers
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.rewrapping import rewrap_all
 from countersign.registrar.operations.statements import carry_forward
+from countersign.registrar.operations.undertakings import end_undertakings
 from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
 
 log = structlog.get_logger()
@@ -67,6 +68,7 @@ STEPS: dict[str, Callable[[Office], object]] = {
     "fees": fees.run_daily,
     "debts": suspend_debtors,
     "offers that were not taken up": lapse_offers,
+    "undertakings of sponsors": end_undertakings,
     "new versions of the contract": ask_for_new_acceptance,
     "totals of the ledger": carry_forward,
     "keys": rewrap_all,

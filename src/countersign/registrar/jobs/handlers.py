@@ -14,7 +14,6 @@ from countersign.registrar.jobs.schedule import DAILY
 from countersign.registrar.mail.posting import post
 from countersign.registrar.operations.domain_ages import record_finding
 from countersign.registrar.operations.forfeitures import execute_if_due
-from countersign.registrar.operations.forfeitures import execute_if_due
 from countersign.registrar.operations.offers import make_offer, try_activate
 from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.operations.screenings import (
@@ -22,7 +21,11 @@ from countersign.registrar.operations.screenings import (
     compare_with_offenders,
     record_comparison,
 )
-from countersign.registrar.operations.test_results import record_result
+from countersign.registrar.operations.test_results import (
+    NOT_TESTED,
+    TestVerdict,
+    record_result,
+)
 from countersign.storage.database.servers import Server, TestRun
 
 _LOOK_UPS = 3
@@ -59,14 +62,22 @@ def _record_age(work: Work, task: Task, result: Outcome) -> None:
     record_finding(work, _server(work, task), result)
 
 
-def _test(office: Office, task: Task) -> BatteryResult:
+def _test(office: Office, task: Task) -> BatteryResult | None:
     with office.reading() as work:
-        hostname = work.session.get_one(Server, _run(work, task).server_id).hostname
-    return run_battery_now(hostname, settings=office.config.certification)
+        run = _run(work, task)
+        server = work.session.get_one(Server, run.server_id)
+    if run.ended_at is not None or server.state in NOT_TESTED:
+        # The application has ended since: nobody is tested who does not want it any more.
+        return None
+    return run_battery_now(server.hostname, settings=office.config.certification)
 
 
-def _record_test(work: Work, task: Task, result: BatteryResult) -> None:
-    record_result(work, _run(work, task), result.verdict, result.to_dict())
+def _record_test(work: Work, task: Task, result: BatteryResult | None) -> None:
+    run = _run(work, task)
+    if result is None:
+        record_result(work, run, TestVerdict.COULD_NOT_TEST, {})
+    else:
+        record_result(work, run, result.verdict, result.to_dict())
 
 
 def _run(work: Work, task: Task) -> TestRun:
@@ -78,10 +89,6 @@ def _run(work: Work, task: Task) -> TestRun:
 
 def _offer(work: Work, task: Task, _result: Any) -> None:
     make_offer(work, _server(work, task))
-
-
-def _forfeit(work: Work, task: Task, _result: Any) -> None:
-    execute_if_due(work, task.payload["forfeiture"])
 
 
 def _review(work: Work, task: Task, _result: Any) -> None:
@@ -107,7 +114,6 @@ KINDS: dict[str, Kind] = {
     "screen": Kind(Lane.PROMPT, _compare, _record_comparison),
     "offer": Kind(Lane.PROMPT, conclude=_offer),
     "review": Kind(Lane.PROMPT, conclude=_review),
-    "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
     "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
     PUBLISH: Kind(Lane.PROMPT, _publish, _end_orders, attempts=100),
     # With pauses of an hour at the most: about three days, as mail servers do it.

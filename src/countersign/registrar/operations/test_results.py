@@ -28,7 +28,7 @@ RETRIES_AFTER = (15, 60, 240, 720, 1440)
 """Minutes after which a test that could not be made is made again: a day and a half in all."""
 _UNDER_WAY = datetime.timedelta(hours=2)
 """A test that has not ended after so long is no reason to wait."""
-_NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
+NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
 """Nobody is tested before a screener has cleared the application, or after it has ended."""
 
 
@@ -58,7 +58,7 @@ def record_result(
         return
     run.ended_at, run.verdict, run.result = work.now, ending, result
     work.session.flush()
-    if server.state in _NOT_TESTED:
+    if server.state in NOT_TESTED:
         return
     if ending is TestVerdict.PASSED:
         add_event(work, server, Deed.TEST_PASSED, actor, details={"run": run.id})
@@ -99,7 +99,7 @@ def ask_test(work: Work, actor: Actor, server: Server) -> TestRun:
     """Order a test because somebody asks for it. Raises :class:`OperationError`: too often."""
     require(actor, Permission.ASK_TEST)
     hold(work, server)
-    if server.state in _NOT_TESTED:
+    if server.state in NOT_TESTED:
         raise OperationError("Servers are tested once their application has been screened.")
     since = work.now - datetime.timedelta(hours=24)
     asked = work.session.scalars(
