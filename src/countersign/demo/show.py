@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 
 from countersign.demo.cast import Cast
+from countersign.demo.histories import registrations
+from countersign.demo.registrar import URL, DemoRegistrar
 from countersign.demo.story import Result, Story
 from countersign.demo.world import (
     ALPHA,
@@ -34,22 +36,35 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
     """
     configure_log(Log(level="error", format="console"))
     with tempfile.TemporaryDirectory(prefix="countersign-demo-") as directory:
-        world = World(Path(directory))
+        registrar = DemoRegistrar(Path(directory), SMTP_PORT)
+        world = World(Path(directory), registrar.registry_file)
         cast = Cast(world)
         try:
-            with console.status("Starting DNS, two gateways and their neighbours …"):
-                await world.start()
-                await _start_cast(cast)
-            results = await _show_story(console, Story(world, cast, messages))
+            await _start(console, world, cast, registrar)
+            console.print(registrations(registrar))
+            results = await _show_story(console, Story(world, cast, registrar, messages))
             failures = [result for result in results if not result.as_promised]
             _sum_up(console, world, results, failures)
             if keep:
-                await _stay(console, world)
+                await _stay(console, world, registrar)
         finally:
             with console.status("Stopping …"):
                 await cast.stop()
                 await world.stop()
+                await registrar.stop()
     return not failures
+
+
+async def _start(console: Console, world: World, cast: Cast, registrar: DemoRegistrar) -> None:
+    with console.status("Starting DNS and the registrar …") as status:
+        await world.start_dns()
+        await registrar.start()
+        status.update("Starting two gateways and their neighbours …")
+        await world.start_gateways()
+        await _start_cast(cast)
+        for host in (ALPHA, BETA):
+            status.update(f"The registrar certifies {host.name}: papers, relay test, bond …")
+            await registrar.certify(host)
 
 
 async def _start_cast(cast: Cast) -> None:
@@ -101,9 +116,11 @@ def _sum_up(console: Console, world: World, results: list[Result], failures: lis
         console.print(f"The last lines of {host.name}'s log:", *log[-15:], sep="\n", markup=False)
 
 
-async def _stay(console: Console, world: World) -> None:
+async def _stay(console: Console, world: World, registrar: DemoRegistrar) -> None:
     console.print(
         f"""
+The registrar's website: {URL}   (its letters: {registrar.mail_directory}/new)
+{_sign_ins(registrar)}
 The world stays up. Send mail into it with any client:
   as a user of a registered server (a mail client, no password):
     swaks -s {ALPHA.address}:{SUBMISSION_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
@@ -114,6 +131,7 @@ The world stays up. Send mail into it with any client:
 Received mail: {world.maildir(BETA)}/new
                {world.maildir(ALPHA)}/new
 Logs:          {world.log_file(BETA)}
+               {registrar.log_file}
 Stop with Ctrl-C.""",
         markup=False,
         highlight=False,
@@ -125,3 +143,11 @@ Stop with Ctrl-C.""",
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
+
+
+def _sign_ins(registrar: DemoRegistrar) -> str:
+    lines = [f"  {one.email}  password {one.password}  ({one.roles})" for one in registrar.sign_ins]
+    codes = "  ".join(code for one in registrar.sign_ins for code in one.codes[:6])
+    return "\n".join(
+        ["Sign in there as", *lines, f"  staff's second factor, each code once: {codes}"]
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from countersign.demo.actors import Actor, Attempt
 from countersign.demo.cast import Cast
+from countersign.demo.registrar import DemoRegistrar
 from countersign.demo.servers import hand_over
 from countersign.demo.world import ALPHA, BETA, GAMMA, LMTP_PORT, MALLORY, Host, World
 from countersign.protocol.reply import Reply
@@ -25,6 +26,8 @@ from countersign.transport.conversation import ConversationError
 
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 20
+IDLE_SECONDS = 1.5
+"""After which the gateways' kept connections have ended (`sending.idle_timeout` is 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,13 @@ class Act:
 class Story:
     """All acts, in order."""
 
-    def __init__(self, world: World, cast: Cast, messages: list[bytes]) -> None:
+    def __init__(
+        self, world: World, cast: Cast, registrar: DemoRegistrar, messages: list[bytes]
+    ) -> None:
         """``messages``: whole messages to send from alpha to beta besides the demo's own."""
         self._world = world
         self._cast = cast
+        self._registrar = registrar
         self._messages = messages
 
     async def play(self) -> AsyncIterator[Result]:
@@ -156,7 +162,32 @@ class Story:
                 beta.inject_by_bare_lf,
                 _refused_at("command", "500", "501", "503"),
             ),
+            Act(
+                f"{ALPHA.name}, suspended by the registrar",
+                f"mail to {BETA.mailbox}",
+                self._suspended,
+                lambda attempt: attempt.answer.startswith("5") and attempt.received == 0,
+            ),
+            Act(
+                f"{ALPHA.name}, reinstated",
+                f"mail to {BETA.mailbox}",
+                self._reinstated,
+                _ok,
+            ),
         ]
+
+    # -- the registrar's decisions -------------------------------------------------------------
+
+    async def _suspended(self) -> Attempt:
+        await self._registrar.suspend(ALPHA)
+        # A connection that was verified before goes on until it ends.
+        await asyncio.sleep(IDLE_SECONDS)
+        return await self._mail(ALPHA, BETA)()
+
+    async def _reinstated(self) -> Attempt:
+        await self._registrar.reinstate(ALPHA)
+        await asyncio.sleep(IDLE_SECONDS)
+        return await self._mail(ALPHA, BETA)()
 
     # -- honest mail -------------------------------------------------------------------------
 

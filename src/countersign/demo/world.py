@@ -29,7 +29,6 @@ class Host:
 
     domain: str
     address: str
-    registered: bool
     user: str
     """The local part of its one user."""
 
@@ -44,10 +43,10 @@ class Host:
         return f"{self.user}@{self.domain}"
 
 
-ALPHA = Host("alpha.example", "127.53.1.1", registered=True, user="alice")
-BETA = Host("beta.example", "127.53.2.1", registered=True, user="bob")
-GAMMA = Host("gamma.example", "127.53.3.1", registered=False, user="carol")
-MALLORY = Host("mallory.example", "127.53.4.1", registered=False, user="mallory")
+ALPHA = Host("alpha.example", "127.53.1.1", user="alice")
+BETA = Host("beta.example", "127.53.2.1", user="bob")
+GAMMA = Host("gamma.example", "127.53.3.1", user="carol")
+MALLORY = Host("mallory.example", "127.53.4.1", user="mallory")
 HOSTS = (ALPHA, BETA, GAMMA, MALLORY)
 
 
@@ -60,13 +59,15 @@ class World:
     """The running world."""
 
     directory: Path
+    registry_file: Path
+    """Kept up to date by the registrar; it must be there before the gateways start."""
     suspend_seconds: float = 2
     """Short, so that the story need not wait 3 minutes after each attack."""
     dns: DnsServer = field(default_factory=lambda: DnsServer(DNS_ADDRESS, DNS_PORT))
     gateways: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
-    async def start(self) -> None:
-        """Start DNS and the gateways. Raises :class:`DemoError`."""
+    async def start_dns(self) -> None:
+        """Start the DNS server. Raises :class:`DemoError`."""
         try:
             await self.dns.start()
         except OSError as error:
@@ -75,7 +76,9 @@ class World:
                 " running? The demo needs Linux's loopback network 127.0.0.0/8."
             ) from None
         self._publish_names()
-        self._write_registry()
+
+    async def start_gateways(self) -> None:
+        """Start the gateways, which need DNS and the registry file. Raises :class:`DemoError`."""
         for host in (ALPHA, BETA):
             self.maildir(host).parent.mkdir(parents=True, exist_ok=True)
             self.config_file(host).write_text(self._config(host))
@@ -116,10 +119,6 @@ class World:
             self.dns.set(host.name, "A", host.address, ttl=5)
             self.dns.set(host.domain, "MX", f"10 {host.name}.", ttl=5)
 
-    def _write_registry(self) -> None:
-        entries = (f'[[server]]\nhostname = "{host.name}"\n' for host in HOSTS if host.registered)
-        (self.directory / "registry.toml").write_text("\n".join(entries))
-
     def _config(self, host: Host) -> str:
         return f"""\
 # One of the demo's two registered servers.
@@ -149,7 +148,7 @@ idle_timeout = 1
 
 [registry]
 kind = "file"
-path = "{self.directory}/registry.toml"
+path = "{self.registry_file}"
 
 [dns]
 nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]

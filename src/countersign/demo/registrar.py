@@ -1,0 +1,429 @@
+"""The demo's registrar: the real service on real data, which certifies the demo's servers.
+
+What people do in a browser is done here by the same operations; all else – comparing with
+offenders, the domain's age, the relay test, the offer, letters, the gateways' registry file – is
+done by the service's own workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import os
+import re
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import pyotp
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import select
+
+from countersign.demo import papers
+from countersign.demo.rdap import RdapServer
+from countersign.demo.world import ALPHA, BETA, DNS_ADDRESS, DNS_PORT, DemoError, Host
+from countersign.registrar.config import RegistrarConfig
+from countersign.registrar.dns_presence import has_address
+from countersign.registrar.mail.facts import TOKEN_PAGES
+from countersign.registrar.money.reference import make_reference
+from countersign.registrar.opening import open_office
+from countersign.registrar.operations import (
+    applications,
+    contacts,
+    contracts,
+    documents_of,
+    dossier,
+    factors,
+    payments,
+    sanctions,
+    screenings,
+    sessions,
+)
+from countersign.registrar.operations.intake import Receipt
+from countersign.registrar.operations.invoices import open_invoices
+from countersign.registrar.operations.office import Actor, Office, OperationError, Work
+from countersign.registrar.operations.passwords import hash_password
+from countersign.registrar.particulars.documents import documents_wanted
+from countersign.registrar.seed.seeding import seed
+from countersign.rules.life_cycle import State
+from countersign.rules.roles import STAFF, Role
+from countersign.rules.screening import Verdict
+from countersign.settings.file import load_config
+from countersign.storage.database.accounts import Account, AccountRole
+from countersign.storage.database.money import InvoiceKind
+from countersign.storage.database.screening import DomainAgeRecord, ScreeningRecord
+from countersign.storage.database.servers import Server, ServerEvent
+
+ADDRESS, PORT = "127.0.0.1", 8025
+URL = f"http://localhost:{PORT}"
+RDAP_ADDRESS, RDAP_PORT = "127.53.0.43", 8043
+NEIGHBOURS = 400
+"""Other, made-up servers in the registry, so that the directory is not empty."""
+_START_SECONDS = 60
+_PATIENCE_SECONDS = 90
+_POLL_SECONDS = 0.1
+_LINK = re.compile(rf"{URL}/{TOKEN_PAGES[contacts.PURPOSE]}/([A-Za-z0-9_-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """An account that a visitor of the website may use."""
+
+    email: str
+    password: str
+    roles: str
+    codes: tuple[str, ...] = ()
+    """Recovery codes, each good once as second factor."""
+
+
+@dataclass(slots=True)
+class DemoRegistrar:
+    """Starts and stops the service, and does what its people do."""
+
+    directory: Path
+    smtp_port: int
+    sign_ins: list[SignIn] = field(default_factory=list)
+    _office: Office | None = None
+    _process: asyncio.subprocess.Process | None = None
+    _rdap: RdapServer | None = None
+    _staff: int = 0
+    _servers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def registry_file(self) -> Path:
+        """Where the gateways read who is registered."""
+        return self.directory / "registry.json"
+
+    @property
+    def mail_directory(self) -> Path:
+        """The Maildir where its letters go."""
+        return self.directory / "registrar" / "mail"
+
+    @property
+    def log_file(self) -> Path:
+        """The service's log."""
+        return self.directory / "registrar.log"
+
+    @property
+    def office(self) -> Office:
+        """The registrar's data."""
+        assert self._office is not None
+        return self._office
+
+    async def start(self) -> None:
+        """Start the service. Raises :class:`DemoError`."""
+        today = datetime.datetime.now(datetime.UTC).date()
+        try:
+            self._rdap = RdapServer(
+                RDAP_ADDRESS,
+                RDAP_PORT,
+                {
+                    ALPHA.domain: today - relativedelta(years=9),
+                    BETA.domain: today - relativedelta(months=3),
+                },
+            )
+        except OSError as error:
+            raise DemoError(f"{RDAP_ADDRESS}:{RDAP_PORT}: {error.strerror}") from None
+        path = self.directory / "registrar.toml"
+        path.write_text(self._config())
+        await asyncio.to_thread(self._prepare, load_config(path, RegistrarConfig))
+        with self.log_file.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "countersign", "registrar", "--config", str(path)),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        await self._wait_until_it_answers()
+
+    async def stop(self) -> None:
+        """Stop what was started."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(20):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._rdap is not None:
+            self._rdap.stop()
+        if self._office is not None:
+            self._office.database.close()
+
+    async def certify(self, host: Host) -> None:
+        """Bring a host from the first form to sending privileges. Raises :class:`DemoError`."""
+        try:
+            await asyncio.to_thread(self._certify, host)
+        except OperationError as error:
+            raise DemoError(f"{host.name} could not be registered: {error}") from error
+
+    def history(self, host: Host) -> list[ServerEvent]:
+        """Return the events of a host, the first one first."""
+        with self.office.reading() as work:
+            return list(
+                work.session.scalars(
+                    select(ServerEvent)
+                    .where(ServerEvent.server_id == self._servers[host.name])
+                    .order_by(ServerEvent.id)
+                )
+            )
+
+    async def suspend(self, host: Host) -> None:
+        """Suspend a host, as an adjudicator does."""
+
+        def decide(work: Work, server: Server) -> None:
+            sanctions.suspend(
+                work,
+                Actor(Role.ADJUDICATOR, self._staff),
+                server,
+                reason="A demonstration of what a suspension does.",
+                public_reason="Suspended for a demonstration",
+            )
+
+        await asyncio.to_thread(self._change, host, decide)
+
+    async def reinstate(self, host: Host) -> None:
+        """Give a suspended host its sending privileges back."""
+
+        def decide(work: Work, server: Server) -> None:
+            sanctions.reinstate(
+                work, Actor(Role.ADJUDICATOR, self._staff), server, "The demonstration is over."
+            )
+
+        await asyncio.to_thread(self._change, host, decide)
+
+    # -- setting up ------------------------------------------------------------------------------
+
+    def _config(self) -> str:
+        return f"""\
+# The demo's registrar.
+url = "{URL}"
+listen = "{ADDRESS}:{PORT}"
+state_directory = "{self.directory}/registrar"
+registry_file = "{self.registry_file}"
+operator_name = "Countersign demo registrar"
+operator_address = "1 Example Street, Geneva"
+zone = "registry.example"
+reserved_names = true
+
+[domain_age]
+servers = ["http://{RDAP_ADDRESS}:{RDAP_PORT}/"]
+bootstrap = ""
+networks = ["127.53.0.0/16"]
+
+[certification]
+port = {self.smtp_port}
+hello = "probe.registry.example"
+foreign_domain = "victim.example"
+pause = 0
+networks = ["127.53.0.0/16"]
+nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
+"""
+
+    def _prepare(self, config: RegistrarConfig) -> None:
+        self._office = open_office(config)
+        seed(self.office, NEIGHBOURS)
+        self._staff = self._add_account("staff@registry.example", "Sam Staff", STAFF)
+        for host in (ALPHA, BETA):
+            self._add_account(host.mailbox, papers.OWNERS[host.name], frozenset())
+
+    def _add_account(self, email: str, name: str, roles: frozenset[Role]) -> int:
+        password = "-".join(secrets.token_hex(2) for _ in range(4))
+        with self.office.work() as work:
+            account = Account(
+                email=email,
+                name=name,
+                password_hash=hash_password(password),
+                created_at=work.now,
+                email_confirmed_at=work.now,
+            )
+            account.roles = [AccountRole(role=role, granted_at=work.now) for role in sorted(roles)]
+            work.session.add(account)
+            work.session.flush()
+            codes = _second_factor(work, account) if roles else ()
+            words = "all staff roles" if roles else f"owner of mail.{email.partition('@')[2]}"
+        self.sign_ins.append(SignIn(email, password, words, codes))
+        return account.id
+
+    async def _wait_until_it_answers(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                while self._process is not None and self._process.returncode is None:
+                    if await _is_healthy():
+                        return
+                    await asyncio.sleep(_POLL_SECONDS)
+        last = self.log_file.read_text(errors="replace").splitlines()[-1:]
+        raise DemoError(f"the registrar did not start: {' '.join(last)}")
+
+    # -- one registration --------------------------------------------------------------------------
+
+    def _certify(self, host: Host) -> None:
+        owner = self._account(host.mailbox)
+        applicant = Actor(Role.OWNER, owner)
+        with self.office.work() as work:
+            server = applications.begin(work, applicant, host.name, papers.KINDS[host.name])
+            self._servers[host.name] = server.id
+            for step, form in papers.forms(host).items():
+                result = applications.save_step(work, applicant, server, step, form, is_form=True)
+                if not result.ok:
+                    raise DemoError(f"{host.name}, {step}: {result.errors}")
+        self._attach_scans(host, applicant)
+        self._confirm_contacts(host)
+        with self.office.reading() as work:
+            wanted = work.session.get_one(Server, self._servers[host.name])
+        applications.submit(
+            self.office,
+            applicant,
+            wanted.id,
+            lambda name: has_address(name, self.office.config.certification),
+        )
+        self._wait(host, _is_compared, "the comparison with known offenders")
+        self._change(host, self._clear)
+        self._wait(host, lambda _work, server: server.state is State.OFFERED, "the relay test")
+        self._change(host, lambda work, server: _accept_contract(work, applicant, server))
+        self._change(host, self._pay)
+        self._wait(host, lambda _work, server: server.state is State.ACTIVE, "the activation")
+        self._wait(host, lambda _work, _server: self._is_published(host), "the registry file")
+
+    def _account(self, email: str) -> int:
+        with self.office.reading() as work:
+            return work.session.scalars(select(Account.id).where(Account.email == email)).one()
+
+    def _attach_scans(self, host: Host, applicant: Actor) -> None:
+        with self.office.reading() as work:
+            wishes = documents_wanted(dossier.load(work, self._servers[host.name]))
+        for wish in wishes:
+            upload = documents_of.receive(self.office, papers.scan(wish.label))
+            self._change(
+                host,
+                lambda work, server, wish=wish, upload=upload: documents_of.attach(  # type: ignore[misc]
+                    work,
+                    applicant,
+                    server,
+                    kind=wish.kinds[0],
+                    subject=wish.subject,
+                    upload=upload,
+                ),
+            )
+
+    def _confirm_contacts(self, host: Host) -> None:
+        """Read the letters that the service has written, and follow their links."""
+        used: set[str] = set()
+
+        def all_confirmed(work: Work, server: Server) -> bool:
+            return not dossier.unconfirmed_contacts(work, server)
+
+        def follow_links() -> None:
+            for token in _links_in(self.mail_directory, host.name):
+                if token not in used:
+                    used.add(token)
+                    with self.office.work() as work:
+                        contacts.confirm(work, token)
+
+        self._wait(host, all_confirmed, "letters to the contacts", meanwhile=follow_links)
+
+    def _clear(self, work: Work, server: Server) -> None:
+        screenings.decide(
+            work,
+            Actor(Role.SCREENER, self._staff),
+            server,
+            Verdict.CLEAN,
+            reason="The papers show who the applicant is.",
+            seen_version=server.version,
+        )
+
+    def _pay(self, work: Work, server: Server) -> None:
+        for invoice in [one for kind in InvoiceKind for one in open_invoices(work, server, kind)]:
+            payments.record(
+                work,
+                Actor(Role.TREASURER, self._staff),
+                Receipt(
+                    key=f"transfer-{invoice.id}",
+                    amount=invoice.amount,
+                    currency=invoice.currency,
+                    received_on=work.today,
+                    text=make_reference(invoice.id),
+                ),
+            )
+
+    def _is_published(self, host: Host) -> bool:
+        return f'"{host.name}"' in self.registry_file.read_text()
+
+    def _change(self, host: Host, operation: Callable[[Work, Server], object]) -> None:
+        with self.office.work() as work:
+            operation(work, work.session.get_one(Server, self._servers[host.name]))
+
+    def _wait(
+        self,
+        host: Host,
+        holds: Callable[[Work, Server], bool],
+        what: str,
+        *,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Wait for what the service's workers do, in a process of their own."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            with self.office.reading() as work:
+                if holds(work, work.session.get_one(Server, self._servers[host.name])):
+                    return
+            meanwhile()
+            time.sleep(_POLL_SECONDS)
+        raise DemoError(f"{host.name}: {what} did not come; see {self.log_file}")
+
+
+def _second_factor(work: Work, account: Account) -> tuple[str, ...]:
+    """Set an authenticator up, as the account's owner would; return its recovery codes."""
+    person = Actor(Role.OWNER, account.id)
+    cookie = sessions.begin(work, account, factor="", device="demo")
+    work.session.flush()
+    digest = sessions.digest_of(cookie)
+    factors.begin_totp(work, person, digest)
+    work.session.flush()
+    found = sessions.find(work, cookie)
+    assert found is not None
+    pending = str(found.data["totp"])
+    code = pyotp.TOTP(factors.pending_secret(work, person, pending)).at(work.now)
+    factors.confirm_totp(work, person, digest, pending, code)
+    return tuple(factors.new_recovery_codes(work, person))
+
+
+def _is_compared(work: Work, server: Server) -> bool:
+    return all(
+        work.session.scalar(select(model.id).where(model.server_id == server.id)) is not None
+        for model in (ScreeningRecord, DomainAgeRecord)
+    )
+
+
+def _accept_contract(work: Work, owner: Actor, server: Server) -> None:
+    text = contracts.contract(work, server)
+    contracts.accept(work, owner, server, version=text.text.version, seen=text.sha256)
+
+
+def _links_in(maildir: Path, hostname: str) -> Iterator[str]:
+    """Return the tokens of all links in letters that name a host."""
+    for file in sorted((maildir / "new").glob("*")):
+        letter = message_from_bytes(file.read_bytes(), policy=default)
+        body = letter.get_body(("plain",))
+        text = body.get_content() if body is not None else ""
+        if hostname in text:
+            yield from _LINK.findall(text)
+
+
+async def _is_healthy() -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(ADDRESS, PORT)
+        writer.write(f"GET /health HTTP/1.0\r\nHost: localhost:{PORT}\r\n\r\n".encode())
+        status = await reader.readline()
+        writer.close()
+    except OSError:
+        return False
+    return b" 200 " in status
