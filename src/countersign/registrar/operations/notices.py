@@ -1,4 +1,4 @@
-"""Order mail to those whom an event concerns. The text is made when it is sent (`registrar/mail`)."""
+"""Order mail to those whom an event concerns; `registrar/mail` writes it when it is sent."""
 
 from __future__ import annotations
 
