@@ -23,13 +23,16 @@ from countersign.registrar.operations import contacts, domain_ages, screenings
 from countersign.registrar.operations.applications import begin, save_step, submit
 from countersign.registrar.operations.documents_of import attach
 from countersign.registrar.operations.dossier import load, unconfirmed_contacts
+from countersign.registrar.operations.offers import make_offer
 from countersign.registrar.operations.office import Actor, Office, Work
 from countersign.registrar.operations.test_results import record_result
 from countersign.registrar.operations.tokens import make_token
+from countersign.registrar.operations.transitions import move
 from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.particulars.steps import Step
 from countersign.registrar.uploads.checking import check_upload
 from countersign.registrar.uploads.upload import Upload
+from countersign.rules.life_cycle import Action, State
 from countersign.rules.roles import Role
 from countersign.rules.screening import Verdict
 from countersign.storage.database.accounts import Account, AccountRole
@@ -242,3 +245,34 @@ def pass_test(office: Office, server_id: int) -> None:
         ).first()
         assert run is not None
         record_result(work, run, "passed", {})
+
+
+def make_offered(office: Office, **how: Any) -> int:
+    """Make a server the offer that follows a passed test."""
+    server_id = make_tested(office, **how)
+    with office.work() as work:
+        make_offer(work, work.session.get_one(Server, server_id))
+    return server_id
+
+
+def make_active(office: Office, **how: Any) -> int:
+    """Let the owner of a server accept the contract and pay what is asked: it may send."""
+    # These make servers of their own with what is here.
+    from tests.registrar.operations.treasury import accept_contract, pay_all
+
+    server_id = make_offered(office, **how)
+    accept_contract(office, server_id)
+    pay_all(office, server_id)
+    with office.reading() as work:
+        assert work.session.get_one(Server, server_id).state is State.ACTIVE
+    return server_id
+
+
+def make_suspended(office: Office, *, reason: str = "Spam was sent.", **how: Any) -> int:
+    """Suspend an active server, by the life cycle alone."""
+    server_id = make_active(office, **how)
+    adjudicator = staff(office, Role.ADJUDICATOR)
+    with office.work() as work:
+        server = work.session.get_one(Server, server_id)
+        move(work, server, Action.SUSPEND, adjudicator, reason=reason)
+    return server_id

@@ -85,7 +85,7 @@ def attach(
     )
     if server.state in ENDED:
         raise OperationError("This application has ended.")
-    if server.state is State.SUBMITTED and actor.role is not Role.SCREENER:
+    if server.state is State.SUBMITTED and not is_screener:
         raise OperationError("The application is being checked and cannot be changed now.")
     _check_wanted(work, actor, server, kind, subject)
     _check_room(work, actor, server, (kind, subject), upload)
