@@ -9,9 +9,9 @@ def test_a_screener_sees_the_queue(site: Site) -> None:
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from httpx import Response
 from starlette.testclient import TestClient
@@ -24,7 +24,6 @@ from countersign.rules.roles import STAFF, Role
 from countersign.storage.database.accounts import Account, AccountRole
 
 _numbers = itertools.count(1)
-_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 def add_account(office: Office, *roles: Role, name: str = "", password_hash: str = "") -> int:
@@ -76,16 +75,25 @@ class Visitor:
 
     def token(self) -> str:
         """Return the token of this browser's forms."""
-        name = "__Host-session" if self.origin.startswith("https") else "session"
-        if name not in self.client.cookies:
+        if not self.cookie:
             self.client.get("/sign-in")
-        return csrf_token_of(self.client.cookies.get(name, ""))
+        return csrf_token_of(self.cookie)
+
+    @property
+    def _cookie_name(self) -> str:
+        return "__Host-session" if self.origin.startswith("https") else "session"
 
     @property
     def cookie(self) -> str:
-        """The session's cookie."""
-        name = "__Host-session" if self.origin.startswith("https") else "session"
-        return self.client.cookies.get(name, "")
+        """The session's cookie; empty: none."""
+        return self.client.cookies.get(self._cookie_name, "") or ""
+
+    def take_cookie(self, cookie: str) -> None:
+        """Have another session's cookie."""
+        host = urlsplit(self.origin).hostname or ""
+        # A name without a dot is known to the standard library's jar by this one.
+        domain = host if "." in host else f"{host}.local"
+        self.client.cookies.set(self._cookie_name, cookie, domain=domain)
 
 
 @dataclass
@@ -114,6 +122,5 @@ class Site:
             given = ("totp" if staff else "") if factor is None else factor
             cookie = sessions.begin(work, account, factor=given, device="Test")
         made = Visitor(self.app, self.office.config.url, account_id)
-        name = "__Host-session" if made.origin.startswith("https") else "session"
-        made.client.cookies.set(name, cookie)
+        made.take_cookie(cookie)
         return made

@@ -1,6 +1,6 @@
 """The website as one ASGI application.
 
-outermost: SecurityHeaders > Records > HostCheck > ClientAddress > RequestLimit > body limit
+outermost: SecurityHeaders > Records > HostCheck > ClientAddress > RequestLimit
 then: static files; the API, if there is one; each page's `dispatch.Path`; 404
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from countersign.registrar.operations.office import NotFoundError, Office
+from countersign.registrar.site import Site
 from countersign.registrar.web.access import PUBLIC
 from countersign.registrar.web.assets import Assets
 from countersign.registrar.web.dispatch import Path
@@ -27,7 +27,6 @@ from countersign.registrar.web.security.addresses import ClientAddress, Limiter,
 from countersign.registrar.web.security.headers import SecurityHeaders
 from countersign.registrar.web.security.hosts import HostCheck
 from countersign.registrar.web.security.records import Records
-from countersign.registrar.site import Site
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.visit import Visit
 
@@ -93,7 +92,6 @@ def _layers(office: Office, site: Site) -> list[Middleware]:
         Middleware(HostCheck, site=site, free=HEALTH),
         Middleware(ClientAddress, trusted=config.trusted_proxies),
         Middleware(RequestLimit, limiter=limiter, free=STATIC_PREFIX),
-        Middleware(RequestBodyLimitMiddleware, max_body_size=_MAX_API_BODY),
     ]
 
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from countersign.registrar.operations.office import ForbiddenError, NotFoundError, Office
+from countersign.registrar.site import Site
 from countersign.registrar.web import access, entrance
 from countersign.registrar.web.access import Verdict
 from countersign.registrar.web.errors import CrossSiteError, answer_to, error_page
 from countersign.registrar.web.forms import (
-    MAX_FORM_SIZE,
+    BoundedRequest,
     MalformedError,
     fields_of_form,
     fields_of_query,
@@ -30,7 +30,6 @@ from countersign.registrar.web.forms import (
 from countersign.registrar.web.pages import Page
 from countersign.registrar.web.security.origins import SAFE_METHODS, is_same_origin
 from countersign.registrar.web.security.records import ROUTE
-from countersign.registrar.site import Site
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.session import Browser
 from countersign.registrar.web.visit import Visit
@@ -58,13 +57,11 @@ class Path:
 
     def route(self) -> Route:
         """Return the route."""
-        size = self._office.config.security.upload_size + 4096
-        uploads = max(page.uploads for page in self.pages.values())
-        return Route(self.path, self, max_body_size=MAX_FORM_SIZE + uploads * size)
+        return Route(self.path, self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
+        request = BoundedRequest(scope, receive)
         scope[ROUTE] = self.path
         browser = Browser.of(request, self._site)
         visit = Visit(self._office, request, browser, self._throttles, self._office.clock())
@@ -82,9 +79,10 @@ class Path:
         turned_away = await run_in_threadpool(self._admit, visit, page)
         if turned_away is not None:
             return turned_away
+        size = self._office.config.security.upload_size
         try:
             with anyio.fail_after(_BODY_SECONDS):
-                form = await read_form(visit.request, page.uploads)
+                form = await read_form(visit.request, page.uploads, size)
         except TimeoutError:
             late = MalformedError("The form took too long to arrive.")
             return await run_in_threadpool(answer_to, visit, late)

@@ -13,7 +13,7 @@ from countersign.registrar.operations.office import (
     NotFoundError,
     OperationError,
 )
-from countersign.registrar.web.forms import MalformedError
+from countersign.registrar.web.forms import MalformedError, TooLargeError
 from countersign.registrar.web.security.origins import SAFE_METHODS
 from countersign.registrar.web.security.records import report
 from countersign.registrar.web.visit import Visit, local
@@ -32,6 +32,7 @@ _TITLES = {
 _TODO = {
     403: ["If your role has changed, sign out and in again."],
     404: ["Check the address.", "Look a server up in the directory."],
+    413: ["Go back, and choose a smaller file, or scan it with less detail."],
     409: ["Go back, load the page again, and see how things stand now."],
     429: ["Wait a while, then try again."],
     500: ["Try it again in a while.", "If it happens again, write to us."],
@@ -41,6 +42,7 @@ _STATUS: tuple[tuple[type[OperationError], int], ...] = (
     (ForbiddenError, 403),
     (ConflictError, 409),
     (MalformedError, 400),
+    (TooLargeError, 413),
     (OperationError, 422),
 )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from countersign.registrar.operations.office import OperationError
 
@@ -14,11 +15,19 @@ MAX_FIELDS = 500
 MAX_FIELD_SIZE = 64 * 1024
 MAX_FORM_SIZE = 256 * 1024
 """Octets of a form without uploads."""
+_ENVELOPE = 4096
+"""Octets around an upload: its headers and boundary."""
+_DRAINED = 4
+"""How many times the limit is read, to be able to say that it was too much."""
 _TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class MalformedError(OperationError):
     """What was sent is no form that any page of this website makes."""
+
+
+class TooLargeError(OperationError):
+    """More was sent than the page takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +96,45 @@ def fields_of_query(request: Request) -> Fields:
     return Fields(_collect(request.query_params.multi_items()))
 
 
-async def read_form(request: Request, uploads: int) -> FormData:
+class BoundedRequest(Request):
+    """A request whose body may have so many octets and no more."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self.limit = 0
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body. Raises :class:`TooLargeError`.
+
+        Somewhat more than allowed is read and thrown away: a browser that is still sending
+        would show its own error in place of ours.
+        """
+        total, most = 0, _DRAINED * self.limit
+        claimed = self.headers.get("content-length", "")
+        if claimed.isdecimal() and int(claimed) > most:
+            raise _too_large(self.limit)
+        async for chunk in super().stream():
+            total += len(chunk)
+            if total > most:
+                break
+            if total <= self.limit:
+                yield chunk
+        if total > self.limit:
+            raise _too_large(self.limit)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    megabytes = f"{limit / 1_000_000:.1f}".removesuffix(".0")
+    return TooLargeError(f"That is too large: at most {megabytes} MB are taken here.")
+
+
+async def read_form(request: BoundedRequest, uploads: int, upload_size: int) -> FormData:
     """Read a request's form into memory, files on disk if they are large.
 
-    Raises :class:`MalformedError`, and HTTPException for what is no form at all.
+    uploads: how many files it may carry, each of up to upload_size octets. Raises
+    :class:`MalformedError`, :class:`TooLargeError`, and HTTPException for what is no form at all.
     """
+    request.limit = MAX_FORM_SIZE + uploads * (upload_size + _ENVELOPE)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind and request.headers.get("content-length", "0") == "0":
         return FormData()

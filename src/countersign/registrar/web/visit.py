@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 from urllib.parse import quote, urlsplit
 
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from countersign.registrar.operations.office import Actor, ForbiddenError, Office, Work
 from countersign.registrar.operations.sessions import SignedIn
 from countersign.registrar.web.access import Standing
-from countersign.registrar.web.forms import Fields
+from countersign.registrar.web.forms import BoundedRequest, Fields
 from countersign.registrar.web.frame import Flash, Frame
 from countersign.registrar.web.navigation import footer, navigation, person
 from countersign.registrar.web.rendering import render, render_block, wants_part
@@ -43,7 +42,7 @@ class Visit:
     """One request for a page."""
 
     office: Office
-    request: Request
+    request: BoundedRequest
     browser: Browser
     throttles: Throttles
     now: datetime.datetime
