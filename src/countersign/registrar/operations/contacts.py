@@ -63,13 +63,10 @@ def ask_where_needed(work: Work, actor: Actor, server: Server) -> None:
     Silent where a limit is reached: the application shows who is not confirmed.
     """
     addresses = contact_addresses(work, server, load(work, server.id))
-    told = set()
     for contact in unconfirmed_contacts(work, server):
         digest = address_digest(work, addresses[contact])
-        known = _find(work, server, contact, digest)
-        if digest in told or known is not None or _is_too_much(work, actor, digest):
+        if _find(work, server, digest) is not None or _is_too_much(work, actor, digest):
             continue
-        told.add(digest)
         _write(work, actor, _open(work, server, contact, digest))
 
 
@@ -82,7 +79,7 @@ def ask_again(work: Work, actor: Actor, server: Server, contact: str) -> None:
         raise OperationError("This address is confirmed already, or is not in the application.")
     addresses = contact_addresses(work, server, load(work, server.id))
     digest = address_digest(work, addresses[contact])
-    known = _find(work, server, contact, digest)
+    known = _find(work, server, digest)
     pause = datetime.timedelta(minutes=PAUSE_MINUTES)
     if known is not None and work.now - known.asked_at < pause:
         raise OperationError(f"A letter has just been sent: wait {PAUSE_MINUTES} minutes.")
@@ -97,17 +94,28 @@ def recipient(work: Work, confirmation_id: int) -> str | None:
     if confirmation is None:
         return None
     server = work.session.get_one(Server, confirmation.server_id)
-    address = contact_addresses(work, server, load(work, server.id)).get(confirmation.contact)
-    if address is None or address_digest(work, address) != confirmation.address_digest:
-        return None
-    return address
+    return next((address for _, address in _contacts_at(work, server, confirmation)), None)
+
+
+def _contacts_at(
+    work: Work, server: Server, confirmation: ContactConfirmation
+) -> list[tuple[str, str]]:
+    """Return the contacts that now have the address of a confirmation, and the address."""
+    addresses = contact_addresses(work, server, load(work, server.id))
+    return [
+        (contact, address)
+        for contact, address in addresses.items()
+        if address_digest(work, address) == confirmation.address_digest
+    ]
 
 
 def look_at(work: Work, token: str) -> Request:
     """Return what a token asks to confirm. Raises :class:`NotFoundError`."""
     _, confirmation, server = _of_token(work, token)
     agent = work.session.get(Account, server.agent_id) if server.agent_id else None
-    return Request(server.id, server.hostname, confirmation.contact, agent.name if agent else "")
+    present = [contact for contact, _ in _contacts_at(work, server, confirmation)]
+    contact = present[0] if present else confirmation.contact
+    return Request(server.id, server.hostname, contact, agent.name if agent else "")
 
 
 def confirm(work: Work, token: str) -> Request:
@@ -118,8 +126,8 @@ def confirm(work: Work, token: str) -> Request:
     confirmation.confirmed_at = confirmation.confirmed_at or work.now
     work.session.flush()
     link_admin_account(work, server)
-    role = Role.ADMIN_CONTACT if confirmation.contact == "admin" else Role.OWNER
-    details = {"contact": confirmation.contact}
+    role = Role.ADMIN_CONTACT if request.contact == "admin" else Role.OWNER
+    details = {"contact": request.contact}
     add_event(work, server, Deed.CONTACT_CONFIRMED, Actor(role), details=details)
     return request
 
@@ -163,13 +171,16 @@ def _of_token(work: Work, token: str) -> tuple[OneTimeToken, ContactConfirmation
     return row, confirmation, work.session.get_one(Server, confirmation.server_id)
 
 
-def _find(work: Work, server: Server, contact: str, digest: str) -> ContactConfirmation | None:
+def _find(work: Work, server: Server, digest: str) -> ContactConfirmation | None:
+    """Return how an address stands in an application; one that is given twice is asked once."""
     return work.session.scalar(
-        select(ContactConfirmation).where(
+        select(ContactConfirmation)
+        .where(
             ContactConfirmation.server_id == server.id,
-            ContactConfirmation.contact == contact,
             ContactConfirmation.address_digest == digest,
         )
+        .order_by(ContactConfirmation.id)
+        .limit(1)
     )
 
 

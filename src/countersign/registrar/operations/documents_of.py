@@ -80,9 +80,8 @@ def attach(
 
     Raises :class:`OperationError`: not asked for, too many, or the application has ended.
     """
-    require(
-        actor, Permission.SCREEN if actor.role is Role.SCREENER else Permission.EDIT_APPLICATION
-    )
+    is_screener = actor.role is Role.SCREENER
+    require(actor, Permission.SCREEN if is_screener else Permission.EDIT_APPLICATION)
     if server.state in ENDED:
         raise OperationError("This application has ended.")
     if server.state is State.SUBMITTED and not is_screener:
