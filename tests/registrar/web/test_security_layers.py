@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations.office import (
     ConflictError,
     ForbiddenError,
@@ -30,7 +28,7 @@ from countersign.registrar.web.security.addresses import ClientAddress, Limiter,
 from countersign.registrar.web.session import csrf_token_of
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
-from tests.registrar.web.visitors import Site, Visitor
+from tests.registrar.web.visitors import Site, Visitor, with_config
 
 pages = Pages()
 BACK = {"Referer": "http://localhost:8025/form?step=2"}
@@ -73,13 +71,6 @@ def private(visit: Visit) -> Response:
 def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     """One engine is enough: nothing here is about the data."""
     return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'registrar.sqlite')}"
-
-
-def with_config(office: Office, **changes: Any) -> Office:
-    fields = office.config.model_dump()
-    for name, value in changes.items():
-        fields[name] = {**fields[name], **value} if isinstance(value, dict) else value
-    return dataclasses.replace(office, config=RegistrarConfig(**fields))
 
 
 @pytest.fixture

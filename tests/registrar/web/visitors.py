@@ -8,14 +8,16 @@ def test_a_screener_sees_the_queue(site: Site) -> None:
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from httpx import Response
 from starlette.testclient import TestClient
 
+from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations import sessions
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.app import make_app
@@ -43,6 +45,14 @@ def add_account(office: Office, *roles: Role, name: str = "", password_hash: str
         work.session.add(account)
         work.session.flush()
         return account.id
+
+
+def with_config(office: Office, **changes: Any) -> Office:
+    """Return the office with other settings; a section's are given as a dict."""
+    fields = office.config.model_dump()
+    for name, value in changes.items():
+        fields[name] = {**fields[name], **value} if isinstance(value, dict) else value
+    return dataclasses.replace(office, config=RegistrarConfig(**fields))
 
 
 class Visitor:
@@ -101,10 +111,11 @@ class Site:
     """The website of an office under test."""
 
     office: Office
-    app: Any = field(init=False)
+    app: Any = None
+    """The application; by default the website alone, without the API."""
 
     def __post_init__(self) -> None:
-        self.app = make_app(self.office)
+        self.app = self.app or make_app(self.office)
 
     def anonymous(self) -> Visitor:
         """Return a visitor that has not signed in."""
