@@ -12,6 +12,7 @@ import datetime
 import io
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -67,6 +68,17 @@ def make_account(
                 AccountRole(account_id=account.id, role=role, granted_at=work.now, granted_by=None)
             )
         return account.id
+
+
+def configured(office: Office, **changes: Any) -> Office:
+    """Return the office with other settings, e.g. ``screening={"automatic": True}``."""
+    settings = {
+        name: getattr(office.config, name).model_copy(update=value)
+        if isinstance(value, dict)
+        else value
+        for name, value in changes.items()
+    }
+    return replace(office, config=office.config.model_copy(update=settings))
 
 
 def staff(office: Office, role: Role) -> Actor:

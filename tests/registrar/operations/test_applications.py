@@ -87,7 +87,7 @@ def test_a_name_that_cannot_be_registered_is_refused_with_advice(office: Office)
 
 
 def test_reserved_names_pass_where_the_configuration_lets_them(office: Office) -> None:
-    office.config.__dict__["reserved_names"] = True
+    office = life.configured(office, reserved_names=True)
     with office.work() as work:
         server = begin(work, owner(office), "mail.alpha.example", INDIVIDUAL)
     assert server.hostname == "mail.alpha.example"
