@@ -1,0 +1,156 @@
+"""Workers killed at any moment: nothing that was ordered is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from countersign.registrar.jobs.queue import counts
+from countersign.registrar.operations.office import Office, utc_now
+from countersign.registry.file import load_registry_file
+from countersign.registry.lookup import Standing
+from countersign.rules.life_cycle import PUBLISHED, TRANSITIONS, Action, Effect, State
+from countersign.storage.database.jobs import Job, JobState
+from countersign.storage.database.money import Invoice, InvoiceState, Transfer
+from countersign.storage.database.promises import Forfeiture, ForfeitureState
+from countersign.storage.database.publication import StateCount
+from countersign.storage.database.servers import Server, ServerEvent
+from tests.registrar.jobs.doing import letters
+from tests.registrar.jobs.killing import Story, start_worker
+from tests.registrar.operations import treasury
+
+KILLS = {"sqlite": 100, "postgresql": 40}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed_workers_lose_nothing_and_do_nothing_twice(office: Office, tmp_path: Path) -> None:
+    config = office.config
+    config = config.model_copy(
+        update={
+            "registry_file": tmp_path / "registry.json",
+            "lease_seconds": 0.5,
+            "money": config.money.model_copy(update={"reply_days": 0}),
+        }
+    )
+    office = replace(office, config=config, clock=utc_now)
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    story, draw = Story(office, seed), random.Random(seed)
+    for number in range(KILLS[office.database.engine.dialect.name]):
+        workers = [
+            start_worker(config, is_first_of_its_host=number % 2 == 0)
+            for _ in range(1 if office.database.is_sqlite else 2)
+        ]
+        end = time.monotonic() + draw.uniform(0.05, 0.5)
+        while time.monotonic() < end:
+            story.go_on()
+        for worker in workers:
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join()
+    last = start_worker(config, is_first_of_its_host=True)
+    _wait_until_all_is_done(office)
+    assert last.is_alive()
+    last.kill()
+    last.join()
+    print(f"steps {story.steps}")
+    _check_that_kills_hit(office)
+    _check_letters(office)
+    _check_effects_of_jobs(office)
+    _check_registry_file(office, tmp_path / "registry.json")
+    treasury.check_ledger(office)
+
+
+def _wait_until_all_is_done(office: Office) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        with office.reading() as work:
+            left = counts(work)
+        if not any(left.values()):
+            return
+        assert left["failed"] == 0
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _check_that_kills_hit(office: Office) -> None:
+    """The test would show nothing if workers were always killed between two jobs."""
+    with office.reading() as work:
+        assert set(work.session.scalars(select(Job.state))) == {JobState.DONE}
+        repeated = work.session.scalars(select(Job.kind).where(Job.attempts > 1)).all()
+    print("jobs taken over:", Counter(repeated))
+    assert len(repeated) >= 5
+
+
+def _check_letters(office: Office) -> None:
+    """Each letter that was ordered is there once, and there is no other."""
+    found = letters(office)
+    keys = Counter(int(str(one["Message-ID"]).split("-")[1]) for one in found)
+    assert set(keys.values()) == {1}
+    with office.reading() as work:
+        ordered = {
+            job.id: job.payload
+            for job in work.session.scalars(select(Job).where(Job.kind == "mail"))
+        }
+        open_invoices = set(
+            work.session.scalars(select(Invoice.id).where(Invoice.state == InvoiceState.OPEN))
+        )
+        told = {(one["event"], one["account"]) for one in ordered.values() if "event" in one}
+        events = work.session.scalars(select(ServerEvent)).all()
+        servers = {one.id: one for one in work.session.scalars(select(Server))}
+    assert keys.keys() <= ordered.keys()
+    # An invoice that was paid before its letter was written is not sent.
+    unsent = [ordered[key] for key in ordered.keys() - keys.keys()]
+    assert {one["template"] for one in unsent} <= {"invoice"}
+    assert not {one["invoice"] for one in unsent} & open_invoices
+    for event in events:
+        row = event.from_state and TRANSITIONS.get((event.from_state, event.action))  # type: ignore[call-overload]
+        if row and Effect.NOTIFY in row.effects:
+            assert (event.id, servers[event.server_id].owner_id) in told
+
+
+def _check_effects_of_jobs(office: Office) -> None:
+    """What jobs did to the data is there once for each cause."""
+    with office.reading() as work:
+        events = work.session.scalars(select(ServerEvent)).all()
+        made = Counter((one.server_id, one.action) for one in events)
+        servers = work.session.scalars(select(Server)).all()
+        fees = Counter(work.session.scalars(select(Invoice.server_id).where(Invoice.kind == "fee")))
+        decided = work.session.scalars(select(Forfeiture)).all()
+        taken = Counter(
+            work.session.scalars(
+                select(Transfer.reference).where(Transfer.reference.startswith("forfeiture:"))
+            )
+        )
+        figures = {row.state: row.servers for row in work.session.scalars(select(StateCount))}
+        states = work.session.scalars(select(Server.state)).all()
+    actual = Counter(states)
+    for server in servers:
+        assert made[server.id, Action.PASS_TEST] == made[server.id, Action.OFFER] == 1
+        assert fees[server.id] == 1
+    assert decided
+    assert {one.state for one in decided} == {ForfeitureState.EXECUTED}
+    assert sum(made[one.id, "forfeited"] for one in servers) == len(decided)
+    assert set(taken.values()) <= {1}
+    # Rows are made as screened here: all else is counted by transitions.
+    for state in (State.OFFERED, *PUBLISHED, State.WITHDRAWN):
+        assert figures.get(state, 0) == actual[state]
+
+
+def _check_registry_file(office: Office, file: Path) -> None:
+    with office.reading() as work:
+        published = {
+            one.hostname: Standing.REGISTERED if one.state is State.ACTIVE else Standing.SUSPENDED
+            for one in work.session.scalars(select(Server).where(Server.state.in_(PUBLISHED)))
+        }
+    entries = load_registry_file(file)
+    assert {name: one.standing for name, one in entries.items()} == published
