@@ -14,7 +14,6 @@ from webauthn import (
     verify_registration_response,
 )
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -72,15 +71,17 @@ def register(work: Work, actor: Actor, challenge: str, response: str, name: str)
     """Add a passkey that a browser made. Raises :class:`OperationError`."""
     account = account_for(work, account_of(actor))
     hold(work, account)
+    parsed = _parsed(response)
     try:
         made = verify_registration_response(
-            credential=_parsed(response),
+            credential=parsed,
             expected_challenge=base64url_to_bytes(challenge),
             expected_rp_id=_site(work).name,
             expected_origin=_site(work).origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError):
+    except Exception:
+        # On hostile CBOR the library raises much beside its own errors: KeyError, IndexError, …
         raise OperationError("The passkey could not be set up: try it again.") from None
     taken = select(Passkey.id).where(Passkey.credential_id == made.credential_id)
     if work.session.scalar(taken) is not None:
@@ -118,9 +119,9 @@ def authenticate(work: Work, challenge: str, response: str, account_id: int | No
 
     account_id: whose it must be; None: anybody's. Raises :class:`OperationError`.
     """
+    parsed = _parsed(response)
+    passkey = _find(work, parsed, account_id)
     try:
-        parsed = _parsed(response)
-        passkey = _find(work, parsed, account_id)
         used = verify_authentication_response(
             credential=parsed,
             expected_challenge=base64url_to_bytes(challenge),
@@ -130,7 +131,7 @@ def authenticate(work: Work, challenge: str, response: str, account_id: int | No
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError):
+    except Exception:
         raise OperationError(_FAILED) from None
     account = work.session.get_one(Account, passkey.account_id)
     if account.disabled_at is not None or account.email_confirmed_at is None:
@@ -140,7 +141,10 @@ def authenticate(work: Work, challenge: str, response: str, account_id: int | No
 
 
 def _find(work: Work, parsed: dict[str, Any], account_id: int | None) -> Passkey:
-    key = base64url_to_bytes(str(parsed.get("rawId", ""))[:2048])
+    try:
+        key = base64url_to_bytes(str(parsed.get("rawId", ""))[:2048])
+    except ValueError:
+        raise OperationError(_FAILED) from None
     passkey = work.session.scalar(select(Passkey).where(Passkey.credential_id == key))
     if passkey is None or account_id not in (None, passkey.account_id):
         raise OperationError(_FAILED)
@@ -172,9 +176,10 @@ def _site(work: Work) -> Site:
 
 
 def _parsed(response: str) -> dict[str, Any]:
-    if len(response) > MAX_RESPONSE:
-        raise ValueError("too long")
-    parsed = json.loads(response)
+    try:
+        parsed = json.loads(response[:MAX_RESPONSE])
+    except (ValueError, RecursionError):
+        parsed = None
     if not isinstance(parsed, dict):
-        raise ValueError("not an object")
+        raise OperationError(_FAILED)
     return parsed
