@@ -101,11 +101,16 @@ def owner_of(work: Work, server: Server) -> Actor:
 
 
 def accept_contract(office: Office, server_id: int) -> None:
+    """Let the owner accept the contract; the paper is a blank one, printing takes a second."""
     with office.work() as work:
         server = work.session.get_one(Server, server_id)
         text = contracts.contract(work, server)
+        version, seen = text.text.version, text.sha256
+        blank = contracts.Printed(
+            server_id, server.owner_id, version, seen, b"%PDF-1.7 blank", work.now
+        )
         contracts.accept(
-            work, owner_of(work, server), server, version=text.text.version, seen=text.sha256
+            work, owner_of(work, server), server, version=version, seen=seen, printed=blank
         )
 
 

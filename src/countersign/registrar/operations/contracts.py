@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from dataclasses import dataclass
 
@@ -53,6 +54,23 @@ class Agreement:
     pdf: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A contract printed with the record of its acceptance, not yet stored."""
+
+    server_id: int
+    account_id: int
+    version: str
+    text_hash: str
+    pdf: bytes
+    at: datetime.datetime
+
+    @property
+    def of(self) -> tuple[int, int, str, str]:
+        """What it is an acceptance of, and whose."""
+        return self.server_id, self.account_id, self.version, self.text_hash
+
+
 def contract(work: Work, server: Server) -> Filled:
     """Return the present version of the contract, filled in for a server."""
     party = owner_party(work, server)
@@ -75,6 +93,37 @@ def needs_acceptance(work: Work, server: Server) -> bool:
     return server.state in _MAY_ACCEPT and not has_accepted_contract(work, server)
 
 
+def print_acceptance(
+    work: Work, actor: Actor, server: Server, *, version: str, seen: str, address: str = ""
+) -> Printed:
+    """Print the contract with the record that its owner, who has signed in, accepts it now.
+
+    version, seen: of the text that was read, and its SHA-256 as filled in. address: the IP
+    address that it is done from, for the record. Needs no transaction: printing takes its time,
+    and on SQLite all who write would wait.
+
+    Raises :class:`ForbiddenError` for all but the owner, and :class:`ConflictError` if the text
+    is another by now.
+    """
+    _check_owner(actor, server)
+    text = _check_text(work, server, version, seen)
+    account = work.session.get_one(Account, account_of(actor))
+    pdf = agreement_pdf(
+        text,
+        issuer=registrar_party(work),
+        made_at=work.now,
+        about=server.hostname,
+        acceptance=Acceptance(
+            account=account.email,
+            name=account.name,
+            on_behalf_of=owner_party(work, server).name,
+            at=work.now,
+            address=address,
+        ),
+    )
+    return Printed(server.id, account.id, version, seen, pdf, work.now)
+
+
 def accept(
     work: Work,
     actor: Actor,
@@ -83,34 +132,31 @@ def accept(
     version: str,
     seen: str,
     address: str = "",
+    printed: Printed | None = None,
 ) -> ContractAcceptance:
     """Accept the contract as its owner, who has signed in; nobody else can for him.
 
-    version, seen: of the text that was read, and its SHA-256 as filled in. address: the IP
-    address that it is done from, for the record.
-
-    Raises :class:`ConflictError` if the text is another by now.
+    printed: by :func:`print_acceptance`, just before; None: it is printed here. The others as
+    there; so are the errors.
     """
-    require(actor, Permission.ACCEPT_CONTRACT)
-    account_id = account_of(actor)
-    if account_id != server.owner_id:
-        raise ForbiddenError(f"You may not {Permission.ACCEPT_CONTRACT}.")
+    _check_owner(actor, server)
     hold(work, server)
     if not needs_acceptance(work, server):
         raise OperationError("There is no contract to accept now.")
-    text = contract(work, server)
-    if (text.text.version, text.sha256) != (version, seen):
-        raise ConflictError("The contract has changed since you read it: read it again.")
-    pdf = _accepted_pdf(work, server, text, account_id, address)
+    if printed is None:
+        printed = print_acceptance(work, actor, server, version=version, seen=seen, address=address)
+    _check_text(work, server, version, seen)
+    if printed.of != (server.id, actor.account_id, version, seen):
+        raise ValueError("another acceptance was printed")
     acceptance = ContractAcceptance(
         server_id=server.id,
-        account_id=account_id,
-        kind=str(text.text.kind),
+        account_id=account_of(actor),
+        kind=str(Kind.REGISTRATION_CONTRACT),
         version=version,
         text_hash=seen,
-        pdf=pdf,
-        pdf_hash=hashlib.sha256(pdf).hexdigest(),
-        accepted_at=work.now,
+        pdf=printed.pdf,
+        pdf_hash=hashlib.sha256(printed.pdf).hexdigest(),
+        accepted_at=printed.at,
     )
     work.session.add(acceptance)
     work.session.flush()
@@ -130,21 +176,17 @@ def accept(
     return acceptance
 
 
-def _accepted_pdf(work: Work, server: Server, text: Filled, account_id: int, address: str) -> bytes:
-    account = work.session.get_one(Account, account_id)
-    return agreement_pdf(
-        text,
-        issuer=registrar_party(work),
-        made_at=work.now,
-        about=server.hostname,
-        acceptance=Acceptance(
-            account=account.email,
-            name=account.name,
-            on_behalf_of=owner_party(work, server).name,
-            at=work.now,
-            address=address,
-        ),
-    )
+def _check_owner(actor: Actor, server: Server) -> None:
+    require(actor, Permission.ACCEPT_CONTRACT)
+    if account_of(actor) != server.owner_id:
+        raise ForbiddenError(f"You may not {Permission.ACCEPT_CONTRACT}.")
+
+
+def _check_text(work: Work, server: Server, version: str, seen: str) -> Filled:
+    text = contract(work, server)
+    if (text.text.version, text.sha256) != (version, seen):
+        raise ConflictError("The contract has changed since you read it: read it again.")
+    return text
 
 
 def acceptances(work: Work, server: Server) -> list[ContractAcceptance]:
