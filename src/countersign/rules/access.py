@@ -159,6 +159,7 @@ class Scope(StrEnum):
     WRITE_HOLDINGS = "holdings:write"
     QUERY_OFFENDERS = "offenders:query"
     READ_MONEY = "money:read"
+    ANSWER_SPONSORS = "sponsors:answer"
 
 
 SCOPE_WORDS: dict[Scope, str] = {
@@ -168,5 +169,6 @@ SCOPE_WORDS: dict[Scope, str] = {
     Scope.WRITE_HOLDINGS: "Register and revoke privileged users and keys",
     Scope.QUERY_OFFENDERS: "Ask about offenders",
     Scope.READ_MONEY: "Read invoices and payments",
+    Scope.ANSWER_SPONSORS: "Vouch for other servers, with your own money at risk",
 }
 """What each scope allows, to a person."""

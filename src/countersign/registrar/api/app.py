@@ -6,32 +6,45 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from countersign import __version__
 from countersign.registrar.api import (
     applications,
+    documents,
     holdings,
+    me,
+    money,
+    offenders,
     payment_notices,
     problems,
     public,
     servers,
+    sponsors,
 )
+from countersign.registrar.api.document import describe
+from countersign.registrar.api.guarding import PREFIX
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.access import Access, declared
 
 _ROUTERS: tuple[APIRouter, ...] = (
     public.router,
+    me.router,
     servers.router,
     applications.router,
+    sponsors.router,
+    money.router,
     holdings.router,
+    offenders.router,
     payment_notices.router,
 )
 _ABOUT = """
 The registrar for programs: what an owner or agent does in a browser, and what a gateway needs.
 
-- **Tokens** are made in the browser on the page *Account and security*, with scopes, for all of
+- **Tokens** are made in the browser on the page *Tokens for programs*, with scopes, for all of
   one's servers or a single one. They are sent as `Authorization: Bearer …`.
-- **Errors** are problem details (RFC 9457), with a sentence that says what to do.
+- **Errors** are problem details (RFC 9457), with a sentence that says what to do. 400: the
+  request is not of the form that is described here. 422: it is, but the rules are against it.
 - **Idempotency-Key** on a change: sent again, it is not done again and gets the same answer.
 - **ETag**, `If-None-Match`, `If-Match`: read only what has changed, change only what you saw.
 - **Pages**: `next` of an answer is the `cursor` of the next one.
@@ -45,16 +58,22 @@ def make_api(office: Office) -> FastAPI:
         title="Countersign registrar",
         version=__version__,
         description=_ABOUT,
-        openapi_url="/v1/openapi.json",
+        openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": "/api"}],
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.office = office
+    app.state.methods = [(compile_path(path)[0], method) for method, path, _ in declarations()]
     problems.install(app)
     for router in _ROUTERS:
-        app.include_router(router, prefix="/v1")
-    _add_problem_schema(app)
+        app.include_router(router, prefix=PREFIX)
+    scans = APIRouter(max_body_size=office.config.security.upload_size)
+    scans.include_router(documents.router, prefix=PREFIX)
+    app.include_router(scans)
+    describe(app, declarations())
     return app
 
 
@@ -63,25 +82,9 @@ def declarations() -> Iterator[tuple[str, str, Access]]:
 
     Raises :class:`UndeclaredError` for a route that does not say who may use it.
     """
-    for router in _ROUTERS:
+    for router in (*_ROUTERS, documents.router):
         for route in router.routes:
             if isinstance(route, APIRoute):
-                path = f"/v1{route.path}"
+                path = f"{PREFIX}{route.path}"
                 for method in sorted(route.methods or ()):
                     yield method, path, declared(route.endpoint, path)
-
-
-def _add_problem_schema(app: FastAPI) -> None:
-    schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    nested = schema.pop("$defs", {})
-    made = app.openapi()
-    made["components"].setdefault("schemas", {}).update({"Problem": schema, **nested})
-    for path in made["paths"].values():
-        for operation in path.values():
-            # FastAPI says that 422 is of its own form; here it is of ours.
-            _mend_validation_answer(operation["responses"])
-
-
-def _mend_validation_answer(responses: dict[str, dict[str, object]]) -> None:
-    if "422" in responses:
-        responses["422"] = problems.answers(422)[422]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from countersign.registrar.api.answering import IfMatch, IfNoneMatch, Key, change, check_match, show
-from countersign.registrar.api.caller import office_of, server_of
+from countersign.registrar.api.answering import (
+    IfMatch,
+    IfNoneMatch,
+    check_match,
+    octets_of,
+    show,
+    tag_of,
+)
+from countersign.registrar.api.caller import Caller, office_of, server_of
+from countersign.registrar.api.guarding import PREFIX, GuardedRoute
+from countersign.registrar.api.idempotency import Key, answered, change
 from countersign.registrar.api.problems import Fault, ProblemError, answers
 from countersign.registrar.api.server_shapes import (
-    Documents,
-    DocumentView,
+    Contact,
     MissingView,
     NewServer,
     Progress,
@@ -23,11 +30,13 @@ from countersign.registrar.api.server_shapes import (
     ServerView,
     StepView,
 )
-from countersign.registrar.api.servers import ERRORS, Reader, ServerKey, Writer
+from countersign.registrar.api.shapes import Key53
 from countersign.registrar.dns_presence import has_address
-from countersign.registrar.operations import applications, documents_of, dossier
+from countersign.registrar.operations import applications, contacts, dossier
+from countersign.registrar.operations.api_tokens import Bearer
 from countersign.registrar.operations.office import (
     Actor,
+    ConflictError,
     ForbiddenError,
     NotFoundError,
     OperationError,
@@ -38,24 +47,22 @@ from countersign.registrar.particulars.steps import Step, all_steps
 from countersign.registrar.web.access import declare, token
 from countersign.registry.dns_client import ResolutionFailedError
 from countersign.rules.access import Permission, Scope
+from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
 from countersign.storage.database.servers import Server
 
-router = APIRouter(tags=["Applications"])
+router = APIRouter(tags=["Applications"], route_class=GuardedRoute)
 
 _FORMS = {step for step, spec in all_steps().items() if spec.model is not None}
 StepName = Annotated[Step, Path(description="A step of the application that has fields.")]
-_CHANGED = {**ERRORS, **answers(409)}
+_CHANGED = answers(404, 409, 422)
 
 
 @router.post(
-    "/servers",
-    response_model=ServerView,
-    status_code=201,
-    responses=answers(401, 403, 409, 422),
+    "/servers", response_model=ServerView, status_code=201, responses=answers(404, 409, 422)
 )
 @declare(token(Scope.WRITE_SERVERS))
-def begin(request: Request, wanted: NewServer, *, bearer: Writer, key: Key = None) -> Response:
+def begin(request: Request, wanted: NewServer, *, bearer: Caller, key: Key = None) -> Response:
     """Begin an application: for yourself, or with `owner_email` for somebody as an agent."""
     if bearer.server_id is not None:
         raise ForbiddenError("This token is good for one server only.")
@@ -74,68 +81,59 @@ def begin(request: Request, wanted: NewServer, *, bearer: Writer, key: Key = Non
         )
         return ServerView.of(server)
 
-    return change(
-        request, bearer, key, _octets(wanted), create, status=201, headers=_location(request)
-    )
+    def location(made: BaseModel) -> Mapping[str, str]:
+        assert isinstance(made, ServerView)
+        return {"Location": f"{request.scope.get('root_path', '')}{PREFIX}/servers/{made.id}"}
+
+    return change(request, bearer, key, create, status=201, headers=location)
 
 
-def _location(request: Request) -> Any:
-    root = request.scope.get("root_path", "")
-
-    def headers(model: BaseModel) -> Mapping[str, str]:
-        assert isinstance(model, ServerView)
-        return {"Location": f"{root}/v1/servers/{model.id}"}
-
-    return headers
-
-
-@router.get("/servers/{server}/missing", response_model=Progress, responses=ERRORS)
+@router.get("/servers/{server}/missing", response_model=Progress, responses=answers(304, 404))
 @declare(token(Scope.READ_SERVERS))
-def get_missing(request: Request, server: ServerKey, *, bearer: Reader) -> Response:
+def get_missing(
+    request: Request, server: Key53, *, bearer: Caller, if_none_match: IfNoneMatch = None
+) -> Response:
     """Get what keeps an application from being handed in."""
     with office_of(request).reading() as work:
         found, _ = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
         missing = dossier.what_is_missing(work, found)
         unconfirmed = dossier.unconfirmed_contacts(work, found)
     items = [MissingView(step=str(one.step), field=one.field, text=one.text) for one in missing]
-    return show(Progress(missing=items, unconfirmed=unconfirmed))
+    waiting = [Contact(one) for one in unconfirmed]
+    return show(Progress(missing=items, unconfirmed=waiting), if_none_match)
 
 
-@router.get(
-    "/servers/{server}/steps/{step}",
-    response_model=StepView,
-    responses={**ERRORS, **answers(304)},
-)
+@router.get("/servers/{server}/steps/{step}", response_model=StepView, responses=answers(304, 404))
 @declare(token(Scope.WRITE_SERVERS))
 def get_step(
     request: Request,
-    server: ServerKey,
+    server: Key53,
     step: StepName,
     *,
-    bearer: Writer,
+    bearer: Caller,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Get what is saved of a step, and the schema of what may be sent."""
     _check_step(step)
     with office_of(request).reading() as work:
-        found, _ = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-        view = _step_view(work, found, step)
+        found, actor = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
+        view = _step_view(work, actor, found, step)
     return show(view, if_none_match)
 
 
 @router.put(
     "/servers/{server}/steps/{step}",
     response_model=StepView,
-    responses={**_CHANGED, **answers(412)},
+    responses=answers(404, 409, 412, 422),
 )
 @declare(token(Scope.WRITE_SERVERS))
 def put_step(
     request: Request,
-    server: ServerKey,
+    server: Key53,
     step: StepName,
     values: Annotated[dict[str, Any], Body(description="As the step's schema says.")],
     *,
-    bearer: Writer,
+    bearer: Caller,
     key: Key = None,
     if_match: IfMatch = None,
 ) -> Response:
@@ -144,14 +142,16 @@ def put_step(
 
     def save(work: Work) -> StepView:
         found, actor = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-        check_match(_step_view(work, found, step), if_match)
+        check_match(_step_view(work, actor, found, step), if_match)
         result = applications.save_step(work, actor, found, step, values, is_form=False)
         if not result.ok:
             faults = [Fault(field=name, reason=text) for name, text in result.errors.items()]
             raise ProblemError(422, "Some fields are wrong.", faults=faults)
-        return _step_view(work, found, step)
+        return _step_view(work, actor, found, step)
 
-    return change(request, bearer, key, json.dumps(values, sort_keys=True).encode(), save)
+    return change(
+        request, bearer, key, save, headers=lambda view: {"ETag": tag_of(octets_of(view))}
+    )
 
 
 def _check_step(step: Step) -> None:
@@ -159,95 +159,74 @@ def _check_step(step: Step) -> None:
         raise NotFoundError("This step has no fields.")
 
 
-def _step_view(work: Work, server: Server, step: Step) -> StepView:
-    values = form_values(dossier.load(work, server.id), step)
+def _step_view(work: Work, actor: Actor, server: Server, step: Step) -> StepView:
+    values = form_values(dossier.open_particulars(work, actor, server), step)
     return StepView(step=str(step), values=values, schema=all_steps()[step].schema())
 
 
-@router.get("/servers/{server}/documents", response_model=Documents, responses=ERRORS)
-@declare(token(Scope.READ_SERVERS))
-def list_documents(request: Request, server: ServerKey, *, bearer: Reader) -> Response:
-    """List the scans of an application; their content is for screening staff only."""
-    with office_of(request).reading() as work:
-        found, _ = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-        rows = documents_of.documents_of(work, found)
-    return show(Documents(items=[DocumentView.model_validate(row) for row in rows]))
-
-
-@router.post(
-    "/servers/{server}/documents",
-    response_model=DocumentView,
-    status_code=201,
-    responses={**_CHANGED, **answers(413)},
-)
+@router.post("/servers/{server}/contacts/{contact}/letters", status_code=204, responses=_CHANGED)
 @declare(token(Scope.WRITE_SERVERS))
-def attach_document(
-    request: Request,
-    server: ServerKey,
-    kind: Annotated[str, Query(max_length=32)],
-    subject: Annotated[str, Query(max_length=32, description="Whose it is, e.g. 'owner'.")],
-    content: Annotated[bytes, Body(media_type="application/octet-stream")],
-    *,
-    bearer: Writer,
-    key: Key = None,
+def write_again(
+    request: Request, server: Key53, contact: Contact, *, bearer: Caller, key: Key = None
 ) -> Response:
-    """Upload a scan (PDF, JPEG, PNG) as the body; it is kept encrypted."""
-    office = office_of(request)
-    with office.reading() as work:
-        server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-    upload = documents_of.receive(office, content)
+    """Write once more to a contact who has not confirmed the e-mail address."""
 
-    def attach(work: Work) -> DocumentView:
+    def write(work: Work) -> None:
         found, actor = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-        document = documents_of.attach(
-            work, actor, found, kind=kind, subject=subject, upload=upload
-        )
-        return DocumentView.model_validate(document)
+        contacts.ask_again(work, actor, found, str(contact))
 
-    return change(request, bearer, key, content, attach, status=201)
+    return change(request, bearer, key, write)
 
 
 @router.post(
     "/servers/{server}/submission",
     response_model=ServerView,
-    responses={**_CHANGED, **answers(503)},
+    responses=answers(404, 409, 422, 503),
 )
 @declare(token(Scope.WRITE_SERVERS))
-def submit(request: Request, server: ServerKey, *, bearer: Writer, key: Key = None) -> Response:
+def submit(request: Request, server: Key53, *, bearer: Caller, key: Key = None) -> Response:
     """Hand an application in. The host must have an address in the DNS."""
-    office = office_of(request)
-    with office.reading() as work:
-        seen, _ = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
+    if (before := answered(request, bearer, key)) is not None:
+        return before
+    seen = _draft(request, bearer, server)
     try:
-        found_in_dns = has_address(seen.hostname, office.config.certification)
+        is_in_dns = has_address(seen.hostname, office_of(request).config.certification)
     except ResolutionFailedError:
         raise ProblemError(503, "The DNS does not answer for the host name: try later.") from None
 
     def hand_in(work: Work) -> ServerView:
         found, actor = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
         if found.hostname != seen.hostname:
-            raise OperationError("The host name has been changed in the meantime.")
-        found.in_dns_at = work.now if found_in_dns else None
+            raise ConflictError("The host name has been changed in the meantime.")
+        found.in_dns_at = work.now if is_in_dns else None
         applications.hand_in(work, actor, found)
         return ServerView.of(found)
 
-    return change(request, bearer, key, b"", hand_in)
+    return change(request, bearer, key, hand_in)
+
+
+def _draft(request: Request, bearer: Bearer, server: int) -> Server:
+    with office_of(request).reading() as work:
+        found, _ = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
+    if found.state is not State.DRAFT:
+        raise OperationError("The application has been submitted already.")
+    return found
 
 
 @router.post("/servers/{server}/withdrawal", response_model=ServerView, responses=_CHANGED)
 @declare(token(Scope.WRITE_SERVERS))
 def withdraw(
-    request: Request, server: ServerKey, wanted: Reasoned, *, bearer: Writer, key: Key = None
+    request: Request, server: Key53, wanted: Reasoned, *, bearer: Caller, key: Key = None
 ) -> Response:
-    """Withdraw an application or registration; a bond in good standing is given back."""
+    """Withdraw an application or registration; a bond in good standing is given back.
+
+    Nothing is done where it is withdrawn already.
+    """
 
     def leave(work: Work) -> ServerView:
         found, actor = server_of(work, bearer, server, Permission.EDIT_APPLICATION)
-        applications.withdraw(work, actor, found, reason=wanted.reason)
+        if found.state is not State.WITHDRAWN:
+            applications.withdraw(work, actor, found, reason=wanted.reason)
         return ServerView.of(found)
 
-    return change(request, bearer, key, _octets(wanted), leave)
-
-
-def _octets(model: BaseModel) -> bytes:
-    return model.model_dump_json().encode()
+    return change(request, bearer, key, leave)

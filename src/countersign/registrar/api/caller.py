@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from countersign.registrar.api.problems import ProblemError
 from countersign.registrar.operations import api_tokens
 from countersign.registrar.operations.access import server_for
 from countersign.registrar.operations.api_tokens import Bearer
 from countersign.registrar.operations.office import Actor, NotFoundError, Office, Work
+from countersign.registrar.web.access import Access, Kind
 from countersign.rules.access import Permission, Scope
 from countersign.storage.database.servers import Server
 
-_scheme = HTTPBearer(
-    auto_error=False, description="A token made on the page 'Account and security'."
-)
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="registrar"'}
+ANY_TOKEN = Access(Kind.TOKEN)
+"""Programs with any good token, whatever its scopes."""
+_CHALLENGE = 'Bearer realm="registrar"'
 
 
 def office_of(request: Request) -> Office:
@@ -29,40 +27,55 @@ def office_of(request: Request) -> Office:
     return office
 
 
-def bearer_with(scope: Scope) -> Callable[..., Bearer]:
-    """Return a dependency that wants a token with a scope."""
+def admit(request: Request, scope: Scope | None) -> Bearer:
+    """Return whose token a request has, and note that the token is in use.
 
-    def find(
-        request: Request,
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)],
-    ) -> Bearer:
-        if given is None:
-            raise ProblemError(401, "Send a token: Authorization: Bearer …", headers=_CHALLENGE)
-        office = office_of(request)
-        with office.reading() as work:
-            bearer = api_tokens.authenticate(work, given.credentials)
-            stale = bearer is not None and api_tokens.needs_touch(work, bearer)
-        if bearer is None:
-            raise ProblemError(
-                401,
-                "This token is unknown, revoked or out of date.",
-                headers={"WWW-Authenticate": 'Bearer realm="registrar", error="invalid_token"'},
-            )
-        if scope not in bearer.scopes:
-            raise ProblemError(
-                403,
-                f"This token lacks the scope {scope}.",
-                headers={
-                    "WWW-Authenticate": 'Bearer realm="registrar", error="insufficient_scope", '
-                    f'scope="{scope}"'
-                },
-            )
-        if stale:
-            with office.work() as work:
-                api_tokens.touch(work, bearer)
-        return bearer
+    Raises :class:`ProblemError`: 401 without a good token, 403 if it lacks the scope.
+    """
+    token = _token_of(request)
+    if token is None:
+        raise ProblemError(
+            401,
+            "Send a token: 'Authorization: Bearer csr_…'.",
+            headers={"WWW-Authenticate": _CHALLENGE},
+        )
+    office = office_of(request)
+    with office.reading() as work:
+        bearer = api_tokens.authenticate(work, token)
+        stale = bearer is not None and api_tokens.needs_touch(work, bearer)
+    if bearer is None:
+        raise ProblemError(
+            401,
+            "This token is unknown, revoked or out of date.",
+            headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'},
+        )
+    if scope is not None and scope not in bearer.scopes:
+        raise ProblemError(
+            403,
+            f"This token lacks the scope {scope}.",
+            headers={
+                "WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'
+            },
+        )
+    if stale:
+        with office.work() as work:
+            api_tokens.touch(work, bearer)
+    return bearer
 
-    return find
+
+def _token_of(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip(" ") if scheme.lower() == "bearer" and token else None
+
+
+def _bearer(request: Request) -> Bearer:
+    found = request.state.bearer
+    assert isinstance(found, Bearer)
+    return found
+
+
+Caller = Annotated[Bearer, Depends(_bearer)]
+"""Who calls a route that is declared with `token(…)`: see `guarding.py`."""
 
 
 def server_of(

@@ -1,4 +1,8 @@
-"""Errors as problem details (RFC 9457): what is wrong, and what to do."""
+"""Errors as problem details (RFC 9457): what is wrong, and what to do.
+
+400: the request is not of the form that the document describes; 422: it is, but the rules are
+against it; 409: it does not go with what is there by now.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -20,7 +23,7 @@ from countersign.registrar.operations.office import (
     OperationError,
 )
 
-log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
 
 _CODES: tuple[tuple[type[OperationError], int], ...] = (
     (NotFoundError, 404),
@@ -29,6 +32,11 @@ _CODES: tuple[tuple[type[OperationError], int], ...] = (
     (OperationError, 422),
 )
 _MOST_FAULTS = 50
+_WORDS = {
+    404: "There is nothing at this address: see /api/v1/openapi.json.",
+    405: "This address does not take requests of this method.",
+    413: "The request is too large.",
+}
 
 
 class Fault(BaseModel):
@@ -82,7 +90,7 @@ def problem(
         body.model_dump(mode="json"),
         status,
         dict(headers or {}),
-        media_type="application/problem+json",
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -92,7 +100,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationError, _on_operation)
     app.add_exception_handler(RequestValidationError, _on_fault)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_accident)
 
 
 def answers(*codes: int) -> dict[int | str, dict[str, Any]]:
@@ -101,9 +108,7 @@ def answers(*codes: int) -> dict[int | str, dict[str, Any]]:
         code: {
             "description": HTTPStatus(code).phrase,
             "content": {
-                "application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                }
+                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
             },
         }
         for code in codes
@@ -122,19 +127,27 @@ def _on_operation(_request: Request, error: Exception) -> Response:
 
 def _on_fault(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    found = error.errors()[:_MOST_FAULTS]
     # Never with the value that was given: it may be personal, and the answer may be logged.
     faults = [
-        Fault(field=".".join(str(part) for part in one["loc"][1:]), reason=str(one["msg"]))
-        for one in error.errors()[:_MOST_FAULTS]
+        Fault(field=".".join(str(part) for part in one["loc"]), reason=str(one["msg"]))
+        for one in found
     ]
-    return problem(422, "The request is not as this address wants it.", faults=faults)
+    if found and all(one["loc"][:1] == ("path",) for one in found):
+        return problem(404, "There is nothing at such an address.", faults=faults)
+    return problem(400, "The request is not as this address wants it.", faults=faults)
 
 
-def _on_http(_request: Request, error: Exception) -> Response:
+def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    detail = _WORDS.get(error.status_code, str(error.detail))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # The framework names those of one function only.
+        headers["Allow"] = ", ".join(_methods_at(request))
+    return problem(error.status_code, detail, headers=headers)
 
 
-def _on_accident(request: Request, error: Exception) -> Response:
-    log.error("API failed", route=request.scope.get("path_format", ""), error=type(error).__name__)
-    return problem(500, "Something went wrong here. Nothing was changed; try again later.")
+def _methods_at(request: Request) -> list[str]:
+    path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))
+    return sorted({method for form, method in request.app.state.methods if form.match(path)})

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registrar.api.answering import IfNoneMatch, show
 from countersign.registrar.api.caller import office_of
-from countersign.registrar.api.problems import ProblemError, answers
-from countersign.registrar.api.shapes import (
+from countersign.registrar.api.guarding import GuardedRoute
+from countersign.registrar.api.problems import answers
+from countersign.registrar.api.public_shapes import (
     Cities,
     CityCount,
     Countries,
@@ -21,22 +22,25 @@ from countersign.registrar.api.shapes import (
     Figures,
     Host,
     PublicEvent,
+    RegionCount,
+    Regions,
 )
+from countersign.registrar.api.shapes import Cursor, Limit, Line
 from countersign.registrar.operations.office import NotFoundError
-from countersign.registrar.particulars.places import country_name, region_of
+from countersign.registrar.particulars.places import country_name, region_of, regions
 from countersign.registrar.particulars.text import fold
 from countersign.registrar.queries import directory, figures, hosts
-from countersign.registrar.queries.paging import LARGEST_PAGE
 from countersign.registrar.web.access import PUBLIC, declare
 
-router = APIRouter(tags=["Public"])
+router = APIRouter(tags=["Public"], route_class=GuardedRoute)
 
-Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 Country = Annotated[str, Path(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")]
+Region = Annotated[
+    str | None, Query(pattern="^[A-Z]{2}$", description="Of one part of the world only.")
+]
 
 
-@router.get("/hosts/{hostname}", response_model=Host, responses=answers(304, 404, 422))
+@router.get("/hosts/{hostname}", response_model=Host, responses=answers(304, 404))
 @declare(PUBLIC)
 def get_host(
     request: Request,
@@ -47,7 +51,7 @@ def get_host(
     try:
         name = normalise_hostname(hostname)
     except AddressSyntaxError as error:
-        raise ProblemError(422, f"That is not a host name: {error}.") from None
+        raise NotFoundError(f"That is not a host name: {error}.") from None
     with office_of(request).reading() as work:
         record = hosts.look_up(work, name)
     if record is None:
@@ -70,12 +74,33 @@ def get_host(
     )
 
 
+@router.get("/directory/regions", response_model=Regions, responses=answers(304))
+@declare(PUBLIC)
+def list_regions(request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    """List the parts of the world that have registered servers."""
+    with office_of(request).reading() as work:
+        counts = directory.by_region(work)
+    names = {one.code: one.name for one in regions()}
+    items = [
+        RegionCount(
+            region=one.code,
+            name=names.get(one.code, one.code),
+            servers=one.servers,
+            providers=one.providers,
+        )
+        for one in counts
+    ]
+    return show(Regions(items=items), if_none_match)
+
+
 @router.get("/directory/countries", response_model=Countries, responses=answers(304))
 @declare(PUBLIC)
-def list_countries(request: Request, if_none_match: IfNoneMatch = None) -> Response:
+def list_countries(
+    request: Request, region: Region = None, if_none_match: IfNoneMatch = None
+) -> Response:
     """List the countries that have registered servers."""
     with office_of(request).reading() as work:
-        counts = directory.by_country(work)
+        counts = directory.by_country(work, region)
     items = [
         CountryCount(
             country=one.code,
@@ -92,7 +117,7 @@ def list_countries(request: Request, if_none_match: IfNoneMatch = None) -> Respo
 @router.get(
     "/directory/countries/{country}/cities",
     response_model=Cities,
-    responses=answers(304, 422),
+    responses=answers(304, 404, 422),
 )
 @declare(PUBLIC)
 def list_cities(
@@ -113,14 +138,14 @@ def list_cities(
 @router.get(
     "/directory/countries/{country}/servers",
     response_model=Entries,
-    responses=answers(304, 422),
+    responses=answers(304, 404, 422),
 )
 @declare(PUBLIC)
 def list_servers(
     request: Request,
     country: Country,
     *,
-    city: Annotated[str | None, Query(max_length=255)] = None,
+    city: Annotated[Line | None, Query(description="As `cities` names it.")] = None,
     providers: Annotated[bool, Query(description="Only those that take customers.")] = False,
     cursor: Cursor = None,
     limit: Limit = 30,
@@ -139,7 +164,7 @@ def list_servers(
 @declare(PUBLIC)
 def search_servers(
     request: Request,
-    q: Annotated[str, Query(min_length=1, max_length=255)],
+    q: Annotated[Line, Query(min_length=1, description="How the name begins.")],
     cursor: Cursor = None,
     limit: Limit = 30,
     if_none_match: IfNoneMatch = None,

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from countersign.registrar.api.shapes import Shape
+from countersign.registrar.api.shapes import Line, Lines, Shape, Wanted
 from countersign.rules.life_cycle import State, next_step
 from countersign.storage.database.servers import ApplicantKind, Server
-
-
-class Wanted(BaseModel):
-    """What a program sends: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class NewServer(Wanted):
     """Begin an application."""
 
-    hostname: str = Field(min_length=1, max_length=255)
+    hostname: Annotated[Line, Field(min_length=1)]
     """The server's name in the DNS."""
     kind: ApplicantKind
-    owner_email: str = Field(default="", max_length=255)
-    """For agents: for whom it is."""
-    owner_name: str = Field(default="", max_length=255)
+    owner_email: Line = ""
+    """For agents: for whom it is; whoever has no account is invited."""
+    owner_name: Line = ""
 
 
 class ServerView(Shape):
@@ -92,6 +87,14 @@ class Events(Shape):
     next: str | None
 
 
+class Contact(StrEnum):
+    """A contact of an application whose e-mail address is to be confirmed."""
+
+    ACCOUNT = "account"
+    OWNER = "owner"
+    ADMIN = "admin"
+
+
 class MissingView(Shape):
     """Something that keeps an application from being submitted."""
 
@@ -104,7 +107,7 @@ class Progress(Shape):
     """What is missing from an application."""
 
     missing: list[MissingView]
-    unconfirmed: list[str]
+    unconfirmed: list[Contact]
     """Contacts whose e-mail address is not confirmed yet."""
 
 
@@ -146,6 +149,7 @@ class TestView(Shape):
 
     id: int
     cause: str
+    """E.g. 'application', 'owner', 'staff', 'report'."""
     asked_at: datetime.datetime
     ended_at: datetime.datetime | None
     verdict: str
@@ -157,30 +161,10 @@ class Tests(Shape):
     """Runs of the certification battery, the latest first."""
 
     items: list[TestView]
-
-
-class InvoiceView(Shape):
-    """A demand for money."""
-
-    id: int
-    kind: str
-    state: str
-    amount: int
-    """In the currency's minor unit."""
-    currency: str
-    reference: str
-    """To be quoted with the payment (ISO 11649)."""
-    issued_at: datetime.datetime
-    due_on: datetime.date
-
-
-class Invoices(Shape):
-    """Invoices of a server, the latest first."""
-
-    items: list[InvoiceView]
+    next: str | None
 
 
 class Reasoned(Wanted):
     """Why something is done."""
 
-    reason: str = Field(default="", max_length=1000)
+    reason: Lines = ""

@@ -1,12 +1,13 @@
-"""Shapes of what the API tells everybody."""
+"""What all shapes of the API have in common, and the parts that requests are made of."""
 
 from __future__ import annotations
 
-import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from countersign.rules.life_cycle import State
+from countersign.registrar.queries.paging import LARGEST_PAGE
 
 
 class Shape(BaseModel):
@@ -15,97 +16,20 @@ class Shape(BaseModel):
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
-class PublicEvent(Shape):
-    """A change of state that everybody may know."""
+class Wanted(BaseModel):
+    """What a program sends: unknown fields are refused."""
 
-    at: datetime.datetime
-    to_state: State
-    public_text: str
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Host(Shape):
-    """What is public of a host that is or was registered."""
+_NO_NUL = r"^[^\u0000]*$"
+Line = Annotated[str, Field(max_length=255, pattern=_NO_NUL)]
+"""Text as people type it; PostgreSQL keeps no NUL."""
+Lines = Annotated[str, Field(max_length=1000, pattern=_NO_NUL)]
 
-    hostname: str
-    state: State
-    listed: bool
-    """Whether the public zone names it now."""
-    since: datetime.datetime
-    """When the present state began."""
-    registered_on: datetime.date
-    organisation: str
-    country: str
-    city: str
-    reason: str
-    """Why it is suspended; else empty."""
-    history: list[PublicEvent]
-
-
-class CountryCount(Shape):
-    """Registered servers of a country."""
-
-    country: str
-    """ISO 3166-1 alpha-2."""
-    name: str
-    region: str
-    """Continent, two letters."""
-    servers: int
-    providers: int
-    """Those among them that take customers."""
-
-
-class CityCount(Shape):
-    """Registered servers of a city."""
-
-    city: str
-    country: str
-    latitude: float | None
-    longitude: float | None
-    servers: int
-    providers: int
-
-
-class DirectoryEntry(Shape):
-    """A registered server in the directory."""
-
-    hostname: str
-    display_name: str
-    country: str
-    city: str
-    takes_customers: bool
-    public_email: str
-    public_phone: str
-    website: str
-
-
-class Countries(Shape):
-    """All countries that have registered servers."""
-
-    items: list[CountryCount]
-
-
-class Cities(Shape):
-    """A page of cities."""
-
-    items: list[CityCount]
-    next: str | None
-    """Value of `cursor` for the next page; null: this is the last."""
-
-
-class Entries(Shape):
-    """A page of the directory."""
-
-    items: list[DirectoryEntry]
-    next: str | None
-    """Value of `cursor` for the next page; null: this is the last."""
-
-
-class Figures(Shape):
-    """How many servers are in each state, and what happened by month."""
-
-    s_day: datetime.date | None
-    """End of the cut-over period."""
-    states: dict[str, int]
-    months: list[datetime.date]
-    counts: dict[str, list[int]]
-    """For each kind of event one figure a month; 'forfeited USD' in minor units."""
+Cursor = Annotated[
+    str | None, Query(max_length=1000, description="`next` of the answer before; none: begin.")
+]
+Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most items of an answer.")]
+Key53 = Annotated[int, Path(ge=1, lt=2**53)]
+"""A row's key in a path: JSON's numbers are exact so far (RFC 8259 §6)."""

@@ -7,13 +7,14 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_
 
 from countersign.registrar.operations.office import OperationError
 
 Row = TypeVar("Row")
+Columns = TypeVarTuple("Columns")
 
 LARGEST_PAGE = 200
 _LONGEST_CURSOR = 1000
@@ -51,10 +52,15 @@ def read_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
         and len(key) == len(kinds)
         and all(type(part) is kind for part, kind in zip(key, kinds, strict=True))
         and all(not isinstance(part, int) or abs(part) < 2**63 for part in key)
-        and all(not isinstance(part, str) or "\0" not in part for part in key)
+        and all(not isinstance(part, str) or _is_storable(part) for part in key)
     ):
         raise CursorError("That page address is not one of ours.")
     return key
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether a database can be asked for a text: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def after(columns: Sequence[Any], key: Sequence[Any], *, descending: bool = False) -> Any:
@@ -76,7 +82,7 @@ def page_of(
     return Page(rows[:limit], write_cursor(key(rows[limit - 1])))
 
 
-def bounded(statement: Select[Any], limit: int) -> Select[Any]:
+def bounded(statement: Select[*Columns], limit: int) -> Select[*Columns]:
     """Limit a statement to a page and one row more. Raises :class:`OperationError`."""
     if not 1 <= limit <= LARGEST_PAGE:
         raise OperationError(f"A page has 1 to {LARGEST_PAGE} rows.")

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
+from countersign.registrar.api.plain_answers import ProblemAnswers
 from countersign.registrar.operations.office import NotFoundError, Office
 from countersign.registrar.site import Site
 from countersign.registrar.web.access import PUBLIC
@@ -33,6 +34,7 @@ from countersign.registrar.web.visit import Visit
 API_PREFIX = "/api"
 HEALTH = "/health"
 _MAX_API_BODY = 1024 * 1024
+"""Octets; routes that take scans have a limit of their own."""
 
 
 class KeyConvertor(Convertor[int]):
@@ -88,6 +90,7 @@ def _layers(office: Office, site: Site) -> list[Middleware]:
     limiter = Limiter(config.security.requests_per_minute, 60)
     return [
         Middleware(SecurityHeaders, secure=site.secure),
+        Middleware(ProblemAnswers, below=API_PREFIX),
         Middleware(Records),
         Middleware(HostCheck, site=site, free=HEALTH),
         Middleware(ClientAddress, trusted=config.trusted_proxies),
