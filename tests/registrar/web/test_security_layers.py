@@ -22,6 +22,7 @@ from countersign.registrar.site import Site as Address
 from countersign.registrar.site import SiteError
 from countersign.registrar.web.access import PUBLIC, SIGNED_IN, UndeclaredError, server
 from countersign.registrar.web.app import make_app
+from countersign.registrar.web.forms import MAX_FIELDS
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.rendering import CONTENT_SECURITY_POLICY, static_url
 from countersign.registrar.web.security.addresses import ClientAddress, Limiter, bucket_of
@@ -216,7 +217,7 @@ def test_bodies_are_bounded(visitor: Visitor, office: Office) -> None:
     assert visitor.client.post("/plain", content=b"a=x", headers=claimed).status_code == 413
     endless = iter([b"a="] + [b"x" * 100_000] * 100)
     assert visitor.client.post("/plain", content=endless, headers=form).status_code == 413
-    many = {"csrf_token": token, **{f"f{number}": "x" for number in range(600)}}
+    many = {"csrf_token": token, **{f"f{number}": "x" for number in range(MAX_FIELDS)}}
     assert visitor.client.post("/plain", data=many).status_code == 400
     long = {"csrf_token": token, "a": "x" * 11}
     assert visitor.client.post("/plain", data=long).status_code == 400

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from countersign.registrar.operations.office import Actor, ForbiddenError, NotFoundError, Work
+from countersign.rules import access
 from countersign.rules.access import Permission, acting_role, may
-from countersign.rules.roles import STAFF, Role
+from countersign.rules.roles import Role
 from countersign.storage.database.servers import Server
 
 _STRANGER = "There is no such server."
@@ -18,17 +19,8 @@ def roles_towards(account_id: int, roles: Iterable[Role], server: Server) -> fro
     roles: those that the account acts in now; without AGENT an agent's accreditation has ended.
     Whoever is a party to a server is not staff towards it: nobody decides in his own cause.
     """
-    granted = frozenset(roles)
-    party = set()
-    if account_id == server.owner_id:
-        party.add(Role.OWNER)
-    if account_id == server.agent_id:
-        party.add(Role.AGENT)
-    if account_id == server.admin_contact_id:
-        party.add(Role.ADMIN_CONTACT)
-    if not party:
-        return granted & STAFF
-    return frozenset(party if Role.AGENT in granted else party - {Role.AGENT})
+    people = (server.owner_id, server.agent_id, server.admin_contact_id)
+    return access.roles_towards(people, account_id, roles)
 
 
 def server_for(
