@@ -44,8 +44,9 @@ def refund_all(work: Work, server: Server, event: ServerEvent) -> None:
         for invoice in work.session.scalars(
             select(Invoice).where(Invoice.server_id == server.id, Invoice.kind == InvoiceKind.FEE)
         ).all():
-            income = ledger_account(work, Purpose.FEE_INCOME, invoice.currency)
-            _set_aside(work, server, event, income, paid_on(work, invoice), invoice=invoice)
+            if paid := paid_on(work, invoice):
+                income = ledger_account(work, Purpose.FEE_INCOME, invoice.currency)
+                _set_aside(work, server, event, income, paid, invoice=invoice)
 
 
 def refund_bond(work: Work, server: Server, event: ServerEvent) -> None:

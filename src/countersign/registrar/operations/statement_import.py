@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sqlalchemy import func, select
+
 from countersign.registrar.money.camt import read_camt
 from countersign.registrar.money.statement_entry import Entry, Transaction
 from countersign.registrar.operations.access import require
@@ -13,8 +15,10 @@ from countersign.registrar.operations.bank_debits import take_in_debit
 from countersign.registrar.operations.intake import Receipt, take_in
 from countersign.registrar.operations.office import Actor, ConflictError, Office, Work
 from countersign.rules.access import Permission
-from countersign.storage.database.money import DebitState, PaymentSource
+from countersign.storage.database.money import DebitState, Payment, PaymentSource
 
+IMPORTED = "statement imported"
+"""What the access log says of an import."""
 _AT_ONCE = 100
 _ATTEMPTS = 5
 
@@ -33,6 +37,8 @@ class ImportResult:
     """Debits that wait for a treasurer."""
     known: int = 0
     """Movements that were taken in before."""
+    record: int = 0
+    """Key of the record in the access log that says what came of the file."""
 
     def add(self, other: ImportResult) -> None:
         """Add the figures of another part."""
@@ -52,11 +58,31 @@ def import_file(office: Office, actor: Actor, stream: BinaryIO) -> ImportResult:
     require(actor, Permission.MOVE_MONEY)
     movements = _movements(list(read_camt(stream)))
     result = ImportResult()
+    with office.reading() as work:
+        before = _last_payment(work)
     for begin in range(0, len(movements), _AT_ONCE):
         result.add(_import_piece(office, actor, movements[begin : begin + _AT_ONCE]))
     with office.work() as work:
-        work.record(actor, "statement imported", "statement", movements=len(movements))
+        record = work.record(
+            actor,
+            IMPORTED,
+            "statement",
+            movements=len(movements),
+            matched=result.matched,
+            unmatched=result.unmatched,
+            settled=result.settled,
+            unsettled=result.unsettled,
+            known=result.known,
+            payments_after=before,
+            payments_through=_last_payment(work),
+        )
+        work.session.flush()
+        result.record = record.id
     return result
+
+
+def _last_payment(work: Work) -> int:
+    return int(work.session.scalar(select(func.max(Payment.id))) or 0)
 
 
 def _import_piece(office: Office, actor: Actor, piece: list[Transaction]) -> ImportResult:
@@ -103,7 +129,10 @@ def _take_in_credit(work: Work, actor: Actor, one: Transaction, result: ImportRe
         amount=one.amount,
         currency=one.currency,
         received_on=one.value_on,
-        text=f"{one.creditor_reference} {one.text}".strip(),
+        # Some banks hand the reference on as the payer's own number of the payment.
+        text=" ".join(
+            part for part in (one.creditor_reference, one.text, one.end_to_end_id) if part
+        ),
         payer=one.counterparty,
         bank_reference=one.bank_reference,
         end_to_end_id=one.end_to_end_id,
