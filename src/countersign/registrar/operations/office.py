@@ -99,19 +99,19 @@ class Work:
         *,
         server_id: int | None = None,
         **details: Any,
-    ) -> None:
+    ) -> AccessRecord:
         """Write to the access log: who looked at, or changed, what is not public."""
-        self.session.add(
-            AccessRecord(
-                at=self.now,
-                account_id=actor.account_id,
-                role=actor.role,
-                what=what,
-                subject=subject,
-                server_id=server_id,
-                details=details,
-            )
+        made = AccessRecord(
+            at=self.now,
+            account_id=actor.account_id,
+            role=actor.role,
+            what=what,
+            subject=subject,
+            server_id=server_id,
+            details=details,
         )
+        self.session.add(made)
+        return made
 
 
 def utc_now() -> datetime.datetime:

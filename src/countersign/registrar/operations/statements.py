@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, sele
 from sqlalchemy.orm import aliased
 
 from countersign.registrar.money.csv_export import Cell
+from countersign.registrar.operations.ledger_months import carry_months
 from countersign.registrar.operations.office import Office, Work
 from countersign.storage.database.money import (
     LedgerAccount,
@@ -217,8 +218,9 @@ def carry_forward(office: Office) -> int:
             # Waits for whoever is writing: then no entry with a lower key can appear any more.
             work.session.execute(text("LOCK TABLE transfer IN SHARE ROW EXCLUSIVE MODE"))
         last = int(work.session.scalar(select(func.coalesce(func.max(Transfer.id), 0))) or 0)
-        totals = trial_balance(work)
-        for total in totals:
+        through = int(work.session.scalar(select(func.max(LedgerTotal.through_id))) or 0)
+        carry_months(work, through)
+        for total in trial_balance(work):
             work.session.merge(
                 LedgerTotal(
                     purpose=total.purpose,

@@ -185,7 +185,7 @@ class AccessRecord(Base):
 
     id: Mapped[Key]
     at: Mapped[datetime.datetime] = mapped_column(index=True)
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     role: Mapped[Role] = mapped_column(enum_column(Role))
     what: Mapped[Text64]
     """E.g. 'document seen', 'particulars seen', 'role granted', 'signed in'."""
@@ -193,3 +193,8 @@ class AccessRecord(Base):
     """E.g. 'document:17', 'server:4': never a name."""
     server_id: Mapped[int | None] = mapped_column(ForeignKey("server.id"), index=True)
     details: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index("ix_access_record_account", "account_id", "id"),
+        Index("ix_access_record_subject", "subject", "id"),
+    )

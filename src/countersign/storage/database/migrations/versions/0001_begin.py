@@ -554,11 +554,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_record")),
     )
     with op.batch_alter_table("access_record", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_access_record_account_id"), ["account_id"], unique=False
-        )
+        batch_op.create_index("ix_access_record_account", ["account_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_access_record_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_access_record_server_id"), ["server_id"], unique=False)
+        batch_op.create_index("ix_access_record_subject", ["subject", "id"], unique=False)
 
     op.create_table(
         "api_token",
@@ -1635,9 +1634,10 @@ def downgrade() -> None:
 
     op.drop_table("api_token")
     with op.batch_alter_table("access_record", schema=None) as batch_op:
+        batch_op.drop_index("ix_access_record_subject")
         batch_op.drop_index(batch_op.f("ix_access_record_server_id"))
         batch_op.drop_index(batch_op.f("ix_access_record_at"))
-        batch_op.drop_index(batch_op.f("ix_access_record_account_id"))
+        batch_op.drop_index("ix_access_record_account")
 
     op.drop_table("access_record")
     with op.batch_alter_table("web_session", schema=None) as batch_op:
