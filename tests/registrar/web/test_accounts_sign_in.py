@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyotp
@@ -12,6 +14,7 @@ from sqlalchemy import select
 
 from countersign.registrar.operations import factors, passwords, sessions
 from countersign.registrar.operations.office import Actor, Office
+from countersign.registrar.operations.sign_in import Outcome, by_password
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account, OneTimeToken, WebSession
 from tests.registrar.conftest import Clock
@@ -289,6 +292,29 @@ def test_too_many_failures_lock_an_account_for_a_while(
     clock.advance(minutes=15)
     assert sign_in(site.anonymous()).status_code == 303
     assert account_of(office, owner).failures == 0
+
+
+def test_as_many_requests_at_once_as_one_likes_make_no_more_guesses(
+    office: Office, owner: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guesses: list[str] = []
+    all_in = threading.Barrier(5)
+
+    def verify(kept: str, _password: str) -> bool:
+        guesses.append(kept)
+        if kept:
+            # Nobody is told before five are under way.
+            all_in.wait(30)
+        return False
+
+    monkeypatch.setattr(passwords, "verify", verify)
+    with ThreadPoolExecutor(12) as pool:
+        results = [
+            pool.submit(by_password, office, EMAIL, f"guess {number}") for number in range(12)
+        ]
+        assert {one.result().outcome for one in results} == {Outcome.FAILED}
+    assert guesses.count(HASH) == 5
+    assert len(orders(office, "account-locked")) == 1
 
 
 def test_a_lock_does_not_stop_a_browser_that_is_known(

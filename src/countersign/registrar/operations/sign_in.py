@@ -73,6 +73,9 @@ def _begin(work: Work, email: str, device: str) -> _Attempt:
         return _Attempt(0, "", counted=False)
     hold(work, account)
     known = bool(device) and devices.is_known(work, account, device)
+    if not known:
+        # Attempts that are still being verified count too.
+        _lock_if_too_many(work, account)
     if account.disabled_at is not None or (is_locked(work, account) and not known):
         return _Attempt(account.id, "", counted=False)
     if not known:

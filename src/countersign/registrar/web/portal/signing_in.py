@@ -10,6 +10,7 @@ from countersign.registrar.operations.office import ForbiddenError, OperationErr
 from countersign.registrar.operations.sign_in import Outcome
 from countersign.registrar.web.access import PUBLIC
 from countersign.registrar.web.entrance import SIGN_IN
+from countersign.registrar.web.errors import ThrottledError
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.portal.signing import (
     account_of_passkey,
@@ -122,6 +123,8 @@ def take_factor_passkey(visit: Visit) -> Response:
 def passkey_options(visit: Visit) -> Response:
     """Give the script what it needs to use any passkey that the browser has."""
     check_failures(visit)
+    if not visit.throttles.challenges.count(visit.address):
+        raise ThrottledError("Too many passkeys were asked for from your address: wait an hour.")
     with visit.reading() as work:
         options, challenge = passkeys.authentication_options(work, None)
     return options_for_passkey(visit, options, challenge, "sign-in")

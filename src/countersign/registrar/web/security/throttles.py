@@ -9,6 +9,7 @@ from countersign.registrar.web.security.addresses import Limiter
 
 _MAILS_AN_HOUR = 20
 _SIGN_UPS_AN_HOUR = 20
+_CHALLENGES_AN_HOUR = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Throttles:
     mails: Limiter
     """Mails that a stranger made us send."""
     sign_ups: Limiter
+    challenges: Limiter
+    """Dialogues with a passkey that a stranger began: each is a row for some minutes."""
 
     @classmethod
     def of(cls, security: Security) -> Throttles:
@@ -32,4 +35,5 @@ class Throttles:
             devices=Limiter(security.failures, window),
             mails=Limiter(_MAILS_AN_HOUR, 3600),
             sign_ups=Limiter(_SIGN_UPS_AN_HOUR, 3600),
+            challenges=Limiter(_CHALLENGES_AN_HOUR, 3600),
         )
