@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from sqlalchemy import func, select
@@ -37,7 +37,7 @@ class ImportResult:
     """Debits that wait for a treasurer."""
     known: int = 0
     """Movements that were taken in before."""
-    record: int = 0
+    record: int = field(default=0, compare=False)
     """Key of the record in the access log that says what came of the file."""
 
     def add(self, other: ImportResult) -> None:
