@@ -14,6 +14,12 @@ from enum import StrEnum
 
 from rapidfuzz import fuzz
 
+NAME_WEIGHT, NAME_WITHOUT_DATE = 0.60, 0.75
+"""What a name's likeness counts, of 100; more where no birth dates can be compared: companies
+have none, and a company moves easily to another address."""
+BIRTH_DATE_POINTS, ADDRESS_POINTS = 25, 15
+"""The most that each adds."""
+
 
 class Level(StrEnum):
     """How grave an offender's record is."""
@@ -88,21 +94,22 @@ def compare(applicant: Identity, offender: Identity, offender_id: int, level: Le
         return Match(offender_id, level, 100, True, ("the same identity number",))
     name = fuzz.token_sort_ratio(fold_name(applicant.name), fold_name(offender.name))
     reasons = [f"name alike by {name:.0f} of 100"]
-    score = name * 0.6
+    score = name * NAME_WITHOUT_DATE
     if applicant.birth_date and offender.birth_date:
+        score = name * NAME_WEIGHT
         points, reason = _compare_birth_dates(applicant.birth_date, offender.birth_date)
         score += points
         reasons.append(reason)
     if applicant.address and offender.address:
         alike = fuzz.token_set_ratio(fold_name(applicant.address), fold_name(offender.address))
-        score += alike * 0.15
+        score += alike * ADDRESS_POINTS / 100
         reasons.append(f"address alike by {alike:.0f} of 100")
     return Match(offender_id, level, round(max(0.0, min(score, 99.0))), False, tuple(reasons))
 
 
 def _compare_birth_dates(one: date, other: date) -> tuple[float, str]:
     if one == other:
-        return 25, "the same birth date"
+        return BIRTH_DATE_POINTS, "the same birth date"
     if one.year == other.year and (one.month, one.day) == (other.day, other.month):
         return 18, "the same birth date, day and month exchanged"
     same_parts = sum(

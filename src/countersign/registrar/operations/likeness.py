@@ -11,12 +11,20 @@ from sqlalchemy import select
 from countersign.registrar.operations.office import Work
 from countersign.registrar.particulars.draft import Particulars
 from countersign.registrar.particulars.extracts import Subject, subjects
-from countersign.rules.screening import Identity, Level, Match, compare, fold_name
+from countersign.rules.screening import (
+    ADDRESS_POINTS,
+    BIRTH_DATE_POINTS,
+    NAME_WEIGHT,
+    NAME_WITHOUT_DATE,
+    Identity,
+    Level,
+    Match,
+    compare,
+    fold_name,
+)
 from countersign.storage.database.screening import Offender, OffenderNumber
 
 _AT_ONCE = 5000
-_BIRTH_DATE, _ADDRESS, _NAME = 25, 15, 0.6
-"""What `rules.screening.compare` gives at most for each, and what it weighs a name by."""
 _MOST = 1000
 """Likely matches that are looked at for one person: a name can be very common."""
 
@@ -115,6 +123,10 @@ def _by_name(work: Work, people: list[tuple[Subject, Identity]]) -> Iterator[Lik
 
 def _least_name_score(identity: Identity, review: int) -> float:
     """Return how alike a name must at least be for all together to be worth a look."""
-    others = _BIRTH_DATE * bool(identity.birth_date) + _ADDRESS * bool(identity.address)
     # Rounding may have raised the sum by half a point.
-    return max(0.0, min(100.0, (review - others - 0.5) / _NAME))
+    wanted = review - 0.5 - ADDRESS_POINTS * bool(identity.address)
+    # Nobody knows yet whether the offender's birth date is known.
+    least = wanted / NAME_WITHOUT_DATE
+    if identity.birth_date:
+        least = min(least, (wanted - BIRTH_DATE_POINTS) / NAME_WEIGHT)
+    return max(0.0, min(100.0, least))
