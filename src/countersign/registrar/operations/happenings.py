@@ -36,6 +36,8 @@ class Happening(StrEnum):
     """It was found that it spammed: an offence, whether or not there was a bond to forfeit."""
     FORFEITURE_DROPPED = "forfeiture-dropped"
     SUSPENSION_CHANGED = "suspension-changed"
+    REMEDY_REPORTED = "remedy-reported"
+    """The owner says that the cause of the suspension is removed."""
     REMEDY_DONE = "remedy-done"
     DEREGISTRATION_PROPOSED = "deregistration-proposed"
     DEREGISTRATION_DROPPED = "deregistration-dropped"

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope
 
 from countersign.registrar.operations.office import OperationError
 
-MAX_FIELDS = 500
+MAX_FIELDS = 1000
+"""Fifty directors have nearly as many."""
 MAX_FIELD_SIZE = 64 * 1024
 MAX_FORM_SIZE = 256 * 1024
 """Octets of a form without uploads."""

@@ -14,7 +14,11 @@ _FOOTER = (
     ("Transparency", "/transparency"),
     ("Privacy", "/privacy"),
 )
-_OWNER = (("Servers", "/servers"), ("Sponsorship", "/sponsorship"))
+_OWNER = (
+    ("Servers", "/servers"),
+    ("Sponsorship", "/sponsorship"),
+    ("Offender query", "/offender-query"),
+)
 _STAFF: tuple[tuple[str, str, Permission], ...] = (
     ("Screening", "/staff/screening", Permission.SCREEN),
     ("Cases", "/staff/cases", Permission.ADJUDICATE),

@@ -30,6 +30,7 @@ STYLESHEETS = (
     "tables.css",
     "charts.css",
     "public.css",
+    "owner.css",
 )
 MACROS = ("ui", "forms", "tables", "charts", "maps")
 SCRIPTS = ("htmx.min.js", "countersign.js")

@@ -11,7 +11,17 @@
     for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
+  // Where the tabs do not fit, the present one is brought into sight.
+  const showTab = (root) => {
+    const row = root.querySelector(".tabs");
+    const tab = row?.querySelector("[aria-current]");
+    if (tab && row.scrollWidth > row.clientWidth) {
+      row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+    }
+  };
+
   const prepare = (root) => {
+    showTab(root);
     focusErrors(root);
     showCopyButtons(root);
   };

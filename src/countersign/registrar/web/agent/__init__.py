@@ -1,0 +1,1 @@
+"""The agent's portal: applicants, and applications begun for owners."""

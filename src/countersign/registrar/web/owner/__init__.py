@@ -1,0 +1,1 @@
+"""The owner's portal: servers from application to withdrawal, sponsors, the offender query."""
