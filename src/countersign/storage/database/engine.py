@@ -112,6 +112,8 @@ def _make_engine(url: str, connections: int) -> Engine:
         raise DatabaseError(f"{parsed.get_backend_name()}: only sqlite and postgresql are known")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
+        # An error's text must not quote what somebody entered.
+        hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_pre_ping=True,
@@ -123,6 +125,7 @@ def _make_engine(url: str, connections: int) -> Engine:
 def _make_sqlite(url: str, connections: int) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_LOCK_SECONDS,
