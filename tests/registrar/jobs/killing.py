@@ -8,6 +8,7 @@ import multiprocessing
 import random
 import signal
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from sqlalchemy import select
 
@@ -15,9 +16,13 @@ from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.documents.text import Kind, current
 from countersign.registrar.jobs import queue, worker
 from countersign.registrar.jobs.handlers import KINDS
+from countersign.registrar.jobs.kinds import Kind as JobKind
+from countersign.registrar.jobs.kinds import Lane
+from countersign.registrar.jobs.queue import Task
 from countersign.registrar.jobs.worker import Workers
 from countersign.registrar.operations import forfeitures, sanctions
-from countersign.registrar.operations.office import SYSTEM, Office, OperationError
+from countersign.registrar.operations.counts import count_month
+from countersign.registrar.operations.office import SYSTEM, Office, OperationError, Work
 from countersign.registrar.operations.transitions import move
 from countersign.registrar.state import database_url, keyring_file
 from countersign.registrar.vault.keyring import Keyring
@@ -28,8 +33,14 @@ from countersign.storage.database.servers import ApplicantKind, Server, TestRun
 from tests.registrar.operations import treasury
 from tests.registrar.operations.life import a_hostname, make_account
 
+COUNTED = "counted"
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
+
+
+def _count(work: Work, _task: Task, _result: Any) -> None:
+    """Do something that would be seen if it were done twice: no operation is as careless."""
+    count_month(work, COUNTED)
 
 
 def start_worker(config: RegistrarConfig, *, is_first_of_its_host: bool) -> BaseProcess:
@@ -48,7 +59,8 @@ def _work(config: RegistrarConfig, is_first_of_its_host: bool) -> None:
     if not is_first_of_its_host:
         worker._release_the_dead = lambda _office: None
     office = Office(config, Database(database_url(config)), Keyring(keyring_file(config)))
-    with Workers(office, KINDS, threads=1):
+    kinds = {**KINDS, COUNTED: JobKind(Lane.PROMPT, conclude=_count)}
+    with Workers(office, kinds, threads=1):
         signal.pause()
 
 
@@ -63,6 +75,8 @@ class Story:
     def go_on(self) -> None:
         """Make one step with some server, or begin with another one."""
         self.steps += 1
+        with self.office.work() as work:
+            work.order(COUNTED, {})
         with self.office.reading() as work:
             servers = work.session.scalars(
                 select(Server).where(Server.state.not_in([State.WITHDRAWN, State.TESTED]))

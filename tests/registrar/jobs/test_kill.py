@@ -21,10 +21,10 @@ from countersign.rules.life_cycle import PUBLISHED, TRANSITIONS, Action, Effect,
 from countersign.storage.database.jobs import Job, JobState
 from countersign.storage.database.money import Invoice, InvoiceState, Transfer
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
-from countersign.storage.database.publication import StateCount
+from countersign.storage.database.publication import MonthCount, StateCount
 from countersign.storage.database.servers import Server, ServerEvent
 from tests.registrar.jobs.doing import letters
-from tests.registrar.jobs.killing import Story, start_worker
+from tests.registrar.jobs.killing import COUNTED, Story, start_worker
 from tests.registrar.operations import treasury
 
 KILLS = {"sqlite": 100, "postgresql": 40}
@@ -64,6 +64,7 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(office: Office, tmp_pa
     last.join()
     print(f"steps {story.steps}")
     _check_that_kills_hit(office)
+    _check_count(office, story.steps)
     _check_letters(office)
     _check_effects_of_jobs(office)
     _check_registry_file(office, tmp_path / "registry.json")
@@ -89,6 +90,14 @@ def _check_that_kills_hit(office: Office) -> None:
         repeated = work.session.scalars(select(Job.kind).where(Job.attempts > 1)).all()
     print("jobs taken over:", Counter(repeated))
     assert len(repeated) >= 5
+
+
+def _check_count(office: Office, ordered: int) -> None:
+    with office.reading() as work:
+        counted = work.session.scalars(
+            select(MonthCount.count).where(MonthCount.kind == COUNTED)
+        ).all()
+    assert sum(counted) == ordered
 
 
 def _check_letters(office: Office) -> None:
