@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from countersign.cli import registrar_jobs, registrar_keys, registrar_staff
 from countersign.cli.common import fail
@@ -102,3 +103,31 @@ def migrate(context: typer.Context, config: FileOption = None) -> None:
         from countersign.storage.database.migration import current_revision
 
         console.print(f"The database is up to date: revision {current_revision(connection)}.")
+
+
+@app.command()
+def seed(
+    context: typer.Context,
+    servers: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many.")] = 10_000,
+    number: Annotated[
+        int, typer.Option(help="Another number gives other data, the same the same.")
+    ] = 1,
+    config: FileOption = None,
+) -> None:
+    """Fill an empty registrar with made-up servers, owners, histories and payments.
+
+    For demonstrations and measurements; all names end in .example, and no account has a
+    password.
+
+    Example: countersign registrar seed --servers 10000
+    """
+    from countersign.registrar.seed.seeding import SeedError
+    from countersign.registrar.seed.seeding import seed as fill
+
+    with open_or_fail(context, config) as office, Progress(console=console) as progress:
+        task = progress.add_task("Making up servers", total=servers)
+        try:
+            fill(office, servers, number=number, progress=lambda more: progress.advance(task, more))
+        except SeedError as error:
+            fail(f"countersign registrar seed: {error}", 1)
+    console.print(f"There are now {servers:,} servers.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import cast
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, func, insert, select, text
 
 from countersign.registrar.operations.ledger import ledger_account
 from countersign.registrar.operations.office import Office, Work
@@ -14,7 +15,7 @@ from countersign.registrar.seed.lives import live
 from countersign.registrar.seed.rows import Batch, CommonAccounts, RowMaker
 from countersign.storage.database.accounts import Account
 from countersign.storage.database.base import Base
-from countersign.storage.database.counting import add_to
+from countersign.storage.database.counting import add_many
 from countersign.storage.database.money import (
     Invoice,
     LedgerAccount,
@@ -30,7 +31,7 @@ from countersign.storage.database.publication import (
 )
 from countersign.storage.database.servers import Server, ServerEvent
 
-_BATCH = 2000
+_BATCH = 5000
 # Parents before children, for the foreign keys.
 _TABLES: tuple[type[Base], ...] = (
     Account,
@@ -103,14 +104,20 @@ def _next_key(work: Work, model: type[Base]) -> int:
 def _write(work: Work, batch: Batch) -> None:
     for model in _TABLES:
         if batch.rows[model]:
-            work.session.execute(insert(model), batch.rows[model])
-    for state, count in sorted(batch.states.items()):
-        add_to(work.session, StateCount, {"state": state}, {"servers": count})
-    for (month, kind), count in sorted(batch.months.items()):
-        add_to(work.session, MonthCount, {"month": month, "kind": kind}, {"count": count})
-    for (country, city), place in sorted(batch.places.items()):
-        counts = {name: place.pop(name) for name in ("servers", "providers")}
-        add_to(work.session, PlaceCount, {"country": country, "city": city}, counts, place)
+            table = cast(Table, model.__table__)
+            work.session.connection().execute(insert(table), batch.rows[model])
+    states = [{"state": state, "servers": count} for state, count in batch.states.items()]
+    months = [
+        {"month": month, "kind": kind, "count": count}
+        for (month, kind), count in batch.months.items()
+    ]
+    places = [
+        {"country": country, "city": city, **place}
+        for (country, city), place in batch.places.items()
+    ]
+    add_many(work.session, StateCount, ["state"], ["servers"], states)
+    add_many(work.session, MonthCount, ["month", "kind"], ["count"], months)
+    add_many(work.session, PlaceCount, ["country", "city"], ["servers", "providers"], places)
 
 
 def _move_sequences(work: Work) -> None:
