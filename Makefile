@@ -6,11 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint bench format lock docs clean
+.PHONY: help run test lint bench bench-pages format lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
@@ -33,6 +33,9 @@ lint: $(READY) ## check style, types and the direction of imports
 
 bench: $(READY) ## measure against Postfix, as ratios (needs root and .ci/install-packages)
 	$(BIN)/python -m benchmarks
+
+bench-pages: $(READY) ## measure the registrar's pages with a million servers
+	$(BIN)/python -m benchmarks.pages
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix-only .
