@@ -32,7 +32,7 @@ class ServerView(Shape):
     state: State
     state_since: datetime.datetime
     version: int
-    """Counts the changes of state."""
+    """Grows with every change."""
     kind: ApplicantKind
     display_name: str
     country: str
