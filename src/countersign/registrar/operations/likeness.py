@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rapidfuzz import fuzz, process
 from sqlalchemy import select
@@ -25,6 +26,8 @@ from countersign.rules.screening import (
 from countersign.storage.database.screening import Offender, OffenderNumber
 
 _AT_ONCE = 5000
+MOST_MATCHES = 50
+"""Matches that are kept of one screening, the likeliest."""
 _MOST = 1000
 """Likely matches that are looked at for one person: a name can be very common."""
 
@@ -52,6 +55,23 @@ def find_likenesses(work: Work, particulars: Particulars) -> list[Likeness]:
         if (likeness.subject, likeness.match.offender_id) not in known
     ]
     return found
+
+
+def describe(likenesses: Sequence[Likeness], review: int) -> list[dict[str, Any]]:
+    """Return what is kept of likenesses, the likeliest first; see `ScreeningRecord.matches`."""
+    shown = [one for one in likenesses if one.match.exact or one.match.score >= review]
+    shown.sort(key=lambda one: (not one.match.exact, -one.match.score, one.match.offender_id))
+    return [
+        {
+            "offender": one.match.offender_id,
+            "subject": one.subject,
+            "level": str(one.match.level),
+            "score": one.match.score,
+            "exact": one.match.exact,
+            "reasons": list(one.match.reasons),
+        }
+        for one in shown[:MOST_MATCHES]
+    ]
 
 
 def identity_of(work: Work, subject: Subject) -> Identity:

@@ -1,4 +1,4 @@
-"""Changes of the public zone: its journal, written with the decision that causes them (DESIGN §7)."""
+"""Changes of the public zone: its journal, written with the decision behind them (DESIGN §7)."""
 
 from __future__ import annotations
 

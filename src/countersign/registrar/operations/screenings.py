@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import load
-from countersign.registrar.operations.likeness import Likeness, find_likenesses
+from countersign.registrar.operations.likeness import Likeness, describe, find_likenesses
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import SYSTEM, Actor, Office, OperationError, Work
 from countersign.registrar.operations.transitions import add_event, check_version, move
@@ -24,8 +24,6 @@ from countersign.rules.screening import Verdict, judge
 from countersign.storage.database.screening import DomainAgeRecord, ScreeningRecord
 from countersign.storage.database.servers import Server
 
-MOST_MATCHES = 50
-"""Matches that are kept of one screening, the likeliest."""
 DENIED = (
     "The application cannot be accepted, because of a registered offence. If you think that this "
     "is a mistake, write to the registrar."
@@ -74,13 +72,6 @@ def _compare(work: Work, server: Server) -> Comparison:
     return Comparison(server.state_since, tuple(found))
 
 
-def run_screening(work: Work, server: Server) -> ScreeningRecord | None:
-    """Compare an application with all offenders and store what was found, in one transaction."""
-    if server.state is not State.SUBMITTED:
-        return None
-    return record_comparison(work, server, _compare(work, server))
-
-
 def record_comparison(
     work: Work, server: Server, comparison: Comparison | None
 ) -> ScreeningRecord | None:
@@ -105,7 +96,7 @@ def record_comparison(
         server_id=server.id,
         at=work.now,
         verdict=screening.verdict,
-        matches=_matches(comparison.likenesses, work.config.screening.review_score),
+        matches=describe(comparison.likenesses, work.config.screening.review_score),
     )
     work.session.add(record)
     work.session.flush()
@@ -118,22 +109,6 @@ def record_comparison(
     work.order("domain-age", {"server": server.id}, unique_key=f"domain-age:{record.id}")
     clear_if_automatic(work, server)
     return record
-
-
-def _matches(likenesses: Sequence[Likeness], review: int) -> list[dict[str, Any]]:
-    shown = [one for one in likenesses if one.match.exact or one.match.score >= review]
-    shown.sort(key=lambda one: (not one.match.exact, -one.match.score, one.match.offender_id))
-    return [
-        {
-            "offender": one.match.offender_id,
-            "subject": one.subject,
-            "level": str(one.match.level),
-            "score": one.match.score,
-            "exact": one.match.exact,
-            "reasons": list(one.match.reasons),
-        }
-        for one in shown[:MOST_MATCHES]
-    ]
 
 
 def present_record(work: Work, server: Server) -> ScreeningRecord | None:
