@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from httpx import Response
+from starlette.routing import Match
 
 from countersign.registrar.operations import api_tokens
 from countersign.registrar.operations.office import Actor, Office
@@ -164,7 +165,7 @@ def test_every_route_is_open_to_those_who_may_and_nobody_else(office: Office) ->
             if got != want:
                 wrong.append(f"{page.method} {page.path} as {somebody.name}: {got}, not {want}")
     assert wrong == []
-    assert set(counted) >= {"allowed", "sign-in", "enrol", "refused"}
+    assert set(counted) == {"allowed", "sign-in", "enrol", "refused", "hidden"}
 
 
 def test_every_sensitive_route_asks_again_who_one_is(office: Office, clock: Clock) -> None:
@@ -313,3 +314,15 @@ def test_some_roles_do_not_go_together() -> None:
     assert conflicting(Role.TREASURER, [Role.AUDITOR]) is Role.AUDITOR
     assert conflicting(Role.SCREENER, [Role.ADJUDICATOR, Role.AGENT]) is None
     assert conflicting(Role.AUDITOR, [Role.AGENT]) is None
+
+
+def test_no_route_is_hidden_behind_another(office: Office) -> None:
+    app = Site(office).app
+    hidden = []
+    for path in app.state.paths:
+        url = filled(path.path, 1)
+        scope = {"type": "http", "method": "GET", "path": url, "root_path": "", "headers": []}
+        first = next(route for route in app.routes if route.matches(scope)[0] is not Match.NONE)
+        if getattr(first, "path", "") != path.path:
+            hidden.append(f"{path.path} behind {first.path}")
+    assert hidden == []
