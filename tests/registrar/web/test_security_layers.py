@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
@@ -406,3 +408,9 @@ def test_a_database_that_does_not_answer_is_a_page_with_500(office: Office) -> N
 
 def _no_connection(*_: Any) -> Any:
     raise OSError("no connection")
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_entered(office: Office) -> None:
+    with pytest.raises(StatementError) as caught, office.work() as work:
+        work.session.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Mei Chen"})
+    assert "Mei Chen" not in str(caught.value)
