@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text as sql
 from sqlalchemy.exc import StatementError
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
@@ -412,5 +412,5 @@ def _no_connection(*_: Any) -> Any:
 
 def test_an_error_of_the_database_does_not_quote_what_was_entered(office: Office) -> None:
     with pytest.raises(StatementError) as caught, office.work() as work:
-        work.session.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Mei Chen"})
+        work.session.execute(sql("INSERT INTO nowhere VALUES (:name)"), {"name": "Mei Chen"})
     assert "Mei Chen" not in str(caught.value)

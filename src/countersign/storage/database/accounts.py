@@ -101,7 +101,7 @@ class WebSession(Base):
     created_at: Mapped[datetime.datetime]
     last_seen_at: Mapped[datetime.datetime]
     data: Mapped[dict[str, Any]]
-    """What a dialogue of several pages keeps: challenges, messages to show once."""
+    """The second factor given, when identity was last proved, the device, challenges that wait."""
 
     __table_args__ = (Index("ix_web_session_last_seen_at", "last_seen_at"),)
 
