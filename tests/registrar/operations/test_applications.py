@@ -230,6 +230,34 @@ def test_of_two_who_submit_one_name_at_once_one_is_told_that_it_is_taken(office:
     assert states == [State.DRAFT, State.SUBMITTED]
 
 
+def test_what_is_saved_while_an_application_is_submitted_is_looked_at_too(office: Office) -> None:
+    server_id = life.make_draft(office)
+    life.confirm_contacts(office, server_id)
+    applicant = owner(office)
+    is_saved, may_commit = threading.Event(), threading.Event()
+
+    def spoil() -> None:
+        with office.work() as work:
+            server = work.session.get_one(Server, server_id)
+            form = {**examples.OWNER, "birth_date": ""}
+            save_step(work, life.applicant_of(server), server, Step.OWNER, form, is_form=True)
+            is_saved.set()
+            may_commit.wait(10)
+
+    def find(_hostname: str) -> bool:
+        # The submission's transaction begins next, while the other has not ended.
+        threading.Timer(0.3, may_commit.set).start()
+        return True
+
+    thread = threading.Thread(target=spoil)
+    thread.start()
+    assert is_saved.wait(10)
+    with pytest.raises(OperationError, match="not complete"):
+        submit(office, applicant, server_id, find)
+    thread.join()
+    assert server_of(office, server_id).state is State.DRAFT
+
+
 def test_an_application_stands_still_while_it_is_screened(office: Office) -> None:
     server_id = life.make_submitted(office)
     with pytest.raises(OperationError, match="being checked"), office.work() as work:

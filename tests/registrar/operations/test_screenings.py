@@ -14,6 +14,7 @@ from countersign.registrar.operations.offenders import Details, GivenNumber, rec
 from countersign.registrar.operations.office import (
     Actor,
     ConflictError,
+    ForbiddenError,
     Office,
     OperationError,
 )
@@ -257,6 +258,17 @@ def test_only_screeners_decide(office: Office, role: Role) -> None:
     with pytest.raises(OperationError):
         decide(office, server, Verdict.CLEAN, actor=life.staff(office, role))
     assert server_of(office, server.id).state is State.SUBMITTED
+
+
+def test_a_screener_does_not_decide_on_the_own_application(office: Office) -> None:
+    screener = life.staff(office, Role.SCREENER)
+    assert screener.account_id is not None
+    server_id = life.make_draft(office, owner=screener.account_id)
+    life.confirm_contacts(office, server_id)
+    life.hand_in(office, server_id)
+    life.compare(office, server_id)
+    with pytest.raises(ForbiddenError, match="own"):
+        decide(office, server_of(office, server_id), Verdict.CLEAN, actor=screener)
 
 
 def test_a_screener_who_saw_an_older_state_is_told(office: Office) -> None:

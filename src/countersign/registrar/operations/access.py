@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from countersign.registrar.operations.office import Actor, ForbiddenError, NotFoundError, Work
 from countersign.rules import access
 from countersign.rules.access import Permission, acting_role, may
-from countersign.rules.roles import Role
+from countersign.rules.roles import STAFF, Role
 from countersign.storage.database.servers import Server
 
 _STRANGER = "There is no such server."
@@ -41,6 +41,13 @@ def server_for(
     if may(held, Permission.SEE_SERVER):
         raise ForbiddenError(f"You may not {permission}.")
     raise NotFoundError(_STRANGER)
+
+
+def refuse_own_cause(actor: Actor, server: Server) -> None:
+    """Raise :class:`ForbiddenError` for staff that is a party to a server."""
+    parties = {server.owner_id, server.agent_id, server.admin_contact_id} - {None}
+    if actor.role in STAFF and actor.account_id in parties:
+        raise ForbiddenError("This is your own application or server: somebody else decides on it.")
 
 
 def require(actor: Actor, permission: Permission) -> None:

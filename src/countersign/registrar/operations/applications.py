@@ -15,6 +15,7 @@ from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.documents_of import remove_all
 from countersign.registrar.operations.dossier import checks, load, save
 from countersign.registrar.operations.invitations import find_or_invite
+from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import (
     Actor,
     ConflictError,
@@ -122,6 +123,8 @@ def save_step(
     step may not be changed any more.
     """
     require(actor, Permission.EDIT_APPLICATION)
+    # Held, so that nothing changes between the check of an application and its submission.
+    hold(work, server)
     _check_may_change(server, step)
     before = load(work, server.id)
     parse = parse_form if is_form else parse_step
@@ -199,6 +202,7 @@ def submit(
         ) from None
     with office.work() as work:
         server = work.session.get_one(Server, server_id)
+        hold(work, server)
         if server.hostname != seen.hostname:
             raise ConflictError("The host name has been changed in the meantime.")
         check_version(server, seen_version)
@@ -211,6 +215,7 @@ def hand_in(work: Work, actor: Actor, server: Server) -> None:
 
     Raises :class:`OperationError` with all that is missing.
     """
+    hold(work, server)
     _check_free(work, server.hostname)
     server.submitted_at = work.now
     try:

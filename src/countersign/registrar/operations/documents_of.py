@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select
 
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import load
+from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import (
     Actor,
     ForbiddenError,
@@ -82,6 +83,7 @@ def attach(
     """
     is_screener = actor.role is Role.SCREENER
     require(actor, Permission.SCREEN if is_screener else Permission.EDIT_APPLICATION)
+    hold(work, server)
     if server.state in ENDED:
         raise OperationError("This application has ended.")
     if server.state is State.SUBMITTED and not is_screener:
@@ -114,6 +116,7 @@ def remove(work: Work, actor: Actor, server: Server, document_id: int) -> None:
     document = _find(work, document_id)
     if document.server_id != server.id:
         raise NotFoundError("There is no such document.")
+    hold(work, server)
     if server.state is not State.DRAFT:
         raise OperationError("Papers that were handed in stay with the application.")
     _remove(work, document)
@@ -136,8 +139,7 @@ def open_document(work: Work, actor: Actor, document_id: int, reason: str = "") 
     require(actor, Permission.SEE_DOCUMENTS)
     document = _find(work, document_id)
     server = work.session.get_one(Server, document.server_id)
-    if account_of(actor) in (server.owner_id, server.agent_id, server.admin_contact_id):
-        raise ForbiddenError("This is your own application: another screener decides on it.")
+    refuse_own_cause(actor, server)
     if server.state is State.DRAFT:
         raise ForbiddenError("The application has not been handed in.")
     if server.state not in (State.SUBMITTED, State.SCREENED) and not reason.strip():

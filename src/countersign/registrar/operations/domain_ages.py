@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 from countersign.registrar.domain_age import Found, NotFound, Outcome, registrable_domain
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.documents_of import DOMAIN_AGE
 from countersign.registrar.operations.locks import hold
@@ -84,6 +84,7 @@ def record_manual(
     Raises :class:`OperationError`: no such paper, or a date that cannot be.
     """
     require(actor, Permission.SCREEN)
+    refuse_own_cause(actor, server)
     hold(work, server)
     if server.state is State.DRAFT or server.state in ENDED:
         raise OperationError("The age of the domain is of no account now.")

@@ -6,7 +6,7 @@ import json
 
 from sqlalchemy import select
 
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.digests import keyed_digest
 from countersign.registrar.operations.office import Actor, ForbiddenError, Work
 from countersign.registrar.particulars.documents import missing_documents
@@ -59,6 +59,7 @@ def open_particulars(work: Work, actor: Actor, server: Server, reason: str = "")
     for staff while the applicant has not handed the application in.
     """
     require(actor, Permission.SEE_PARTICULARS)
+    refuse_own_cause(actor, server)
     if actor.role in STAFF:
         if server.state is State.DRAFT:
             raise ForbiddenError("The application has not been handed in.")

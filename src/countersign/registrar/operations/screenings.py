@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from countersign.registrar.operations.access import refuse_own_cause
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.dossier import load
 from countersign.registrar.operations.likeness import Likeness, describe, find_likenesses
@@ -175,6 +176,7 @@ def decide(
     comparison found. Of two who decide at once one gets a :class:`ConflictError`.
     """
     hold(work, server)
+    refuse_own_cause(actor, server)
     check_version(server, seen_version)
     action = _DECISIONS.get(verdict)
     if action is None:
