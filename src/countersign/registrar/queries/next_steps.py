@@ -134,4 +134,4 @@ def _verdicts(work: Work, server_ids: Sequence[int]) -> dict[int, str]:
     rows = work.session.execute(
         select(TestRun.server_id, TestRun.verdict).where(TestRun.id.in_(last))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from countersign.registrar.operations.office import Work
 from countersign.registrar.queries.paging import (
@@ -65,10 +65,13 @@ def _moment(text: str) -> datetime.datetime:
 
 
 def servers_that_may_ask(work: Work, account_id: int) -> list[tuple[int, str]]:
-    """Return key and host name of the active servers that an account owns."""
+    """Return key and host name of the active servers that an account owns or administers."""
     rows = work.session.execute(
         select(Server.id, Server.hostname)
-        .where(Server.owner_id == account_id, Server.state == State.ACTIVE)
+        .where(
+            or_(Server.owner_id == account_id, Server.admin_contact_id == account_id),
+            Server.state == State.ACTIVE,
+        )
         .order_by(Server.id)
         .limit(MOST_SERVERS)
     )

@@ -21,7 +21,7 @@ _OWNER = (
 )
 _STAFF: tuple[tuple[str, str, Permission], ...] = (
     ("Screening", "/staff/screening", Permission.SCREEN),
-    ("Cases", "/staff/cases", Permission.ADJUDICATE),
+    ("Cases", "/staff/cases", Permission.CONFIRM_FORFEITURE),
     ("Payments", "/staff/payments", Permission.MOVE_MONEY),
     ("Ledger", "/staff/ledger", Permission.EXPORT_MONEY),
     ("Servers", "/staff/servers", Permission.SEE_SERVERS),
@@ -29,7 +29,10 @@ _STAFF: tuple[tuple[str, str, Permission], ...] = (
     ("Agents", "/staff/accreditations", Permission.ACCREDIT),
     ("Accounts", "/staff/accounts", Permission.SEE_STAFF),
     ("Access log", "/staff/access-log", Permission.SEE_AUDIT),
+    ("Jobs", "/staff/jobs", Permission.SEE_JOBS),
 )
+_WORK = "/staff"
+"""What waits for whoever is on the staff; other pages of theirs lie below it."""
 
 
 def navigation(standing: Standing, path: str) -> list[Link]:
@@ -38,7 +41,8 @@ def navigation(standing: Standing, path: str) -> list[Link]:
         return _links(_PUBLIC, path)
     entries: list[tuple[str, str]] = []
     if standing.roles & STAFF:
-        entries = [(label, url) for label, url, need in _STAFF if may(standing.roles, need)]
+        entries = [("Work", _WORK)]
+        entries += [(label, url) for label, url, need in _STAFF if may(standing.roles, need)]
     else:
         entries = [*_OWNER]
     if Role.AGENT in standing.roles:
@@ -66,6 +70,6 @@ def person(signed_in: SignedIn | None, path: str) -> Person | None:
 
 def _links(entries: tuple[tuple[str, str], ...], path: str) -> list[Link]:
     return [
-        Link(label, url, current=path == url or path.startswith(f"{url}/"))
+        Link(label, url, path == url or (url != _WORK and path.startswith(f"{url}/")))
         for label, url in entries
     ]

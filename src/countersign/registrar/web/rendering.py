@@ -31,6 +31,7 @@ STYLESHEETS = (
     "charts.css",
     "public.css",
     "owner.css",
+    "staff.css",
 )
 MACROS = ("ui", "forms", "tables", "charts", "maps")
 SCRIPTS = ("htmx.min.js", "countersign.js")

@@ -120,7 +120,7 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         scans=[(one, documents_of.label_of(one.kind)) for one in scans],
         is_draft=is_draft,
         refused=_reasons(refused),
-        no_address=Need.IN_DNS.value in refused.lower(),
+        no_address=Need.IN_DNS.value.lower() in refused.lower(),
         by_agent=row.agent_id == visit.me.account_id,
     )
 
