@@ -97,9 +97,8 @@ def clock() -> Clock:
 @pytest.fixture
 def office(database: Database, database_url: str, clock: Clock, tmp_path: Path) -> Office:
     """An office with the default configuration, its own state directory and keys."""
-    from countersign.registrar.vault.keyring import Keyring
-
     from countersign.registrar.operations.office import Office
+    from countersign.registrar.vault.keyring import Keyring
 
     state = tmp_path / "state"
     state.mkdir(mode=0o700)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -26,7 +26,7 @@ def configure_log(settings: Log, **context: Any) -> None:
     structlog.configure(
         processors=[*_COMMON, *_renderers(settings)],
         wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
     # Libraries (asyncio's slow callbacks, for one) log through the standard module.
@@ -36,6 +36,16 @@ def configure_log(settings: Log, **context: Any) -> None:
         format="%(levelname)s %(name)s: %(message)s",
         force=True,
     )
+
+
+class _StandardError:
+    """Standard error as it is when something is written: loggers are kept longer than it may be."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 _COMMON: list[Processor] = [
