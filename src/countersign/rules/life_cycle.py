@@ -107,6 +107,7 @@ _APPLICANT = frozenset({Role.OWNER, Role.AGENT})
 _SCREENING = frozenset({Role.SCREENER, Role.SYSTEM})
 _SYSTEM = frozenset({Role.SYSTEM})
 _ADJUDICATION = frozenset({Role.ADJUDICATOR, Role.SYSTEM})
+_REGISTERED = frozenset({State.ACTIVE, State.SUSPENDED, State.LAPSED})
 _LEAVE = (Effect.CANCEL_INVOICES, Effect.NOTIFY)
 
 _S, _A = State, Action
@@ -189,7 +190,8 @@ TRANSITIONS: dict[tuple[State, Action], Transition] = {
     **{
         (state, _A.WITHDRAW): Transition(
             _S.WITHDRAWN,
-            _APPLICANT,
+            # An agent applies; a registration, and the bond in it, is its owner's.
+            _APPLICANT if state not in _REGISTERED else frozenset({Role.OWNER}),
             effects=(
                 *((Effect.WITHDRAW_ENTRY,) if state in PUBLISHED else ()),
                 Effect.REFUND,
