@@ -42,7 +42,7 @@ def test_an_agent_begins_an_application_for_an_owner(site: Site, office: Office)
     assert "Not confirmed yet" in page.text
     life.confirm_contacts(office, key)
     site_owner = Filler(site.visitor(account_id=owner.id))
-    assert "mail.muller.com.au" in site_owner.open("/servers").text
+    assert f'href="/servers/{key}"' in site_owner.open("/servers").text
 
 
 def test_an_agent_sees_own_applicants_only(site: Site, office: Office) -> None:

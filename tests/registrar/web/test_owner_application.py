@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from countersign.demo.dns_server import Behaviour, DnsServer
 from countersign.registrar.operations.applications import return_to_applicant
-from countersign.registrar.operations.dossier import load
+from countersign.registrar.operations.dossier import load, unconfirmed_contacts
 from countersign.registrar.operations.office import Office
 from countersign.registrar.particulars.steps import Step
 from countersign.rules.life_cycle import State
@@ -307,3 +307,24 @@ def test_every_step_of_an_application_is_a_page(
         page = browser.open(f"/servers/{key}/application/{step}")
         assert page.status_code == 200
         assert "Some things need to be put right" not in page.text
+
+
+def test_a_contact_confirms_by_the_link_in_the_letter(site: Site, office: Office) -> None:
+    agent = life.make_account(office, "agnes@agents.com.au", Role.AGENT, name="Agnes Agent")
+    key = life.make_draft(office, hostname=HOST, agent=agent)
+    (token, *_) = life.mailed_tokens(office, key)
+    browser = Filler(site.anonymous())
+    page = browser.open(f"/confirm-contact/{token}")
+    assert HOST in page.text
+    assert "Agnes Agent" in page.text
+    with office.reading() as work:
+        assert len(unconfirmed_contacts(work, work.session.get_one(Server, key))) > 1
+    page = browser.press("Yes, that is right")
+    assert "Your address is confirmed" in page.text
+    assert browser.open(f"/confirm-contact/{token}").status_code == 404
+    assert browser.open("/confirm-contact/nonsense").status_code == 404
+    for other in life.mailed_tokens(office, key)[1:]:
+        browser.open(f"/confirm-contact/{other}")
+        browser.press("Yes, that is right")
+    with office.reading() as work:
+        assert unconfirmed_contacts(work, work.session.get_one(Server, key)) == []

@@ -399,7 +399,7 @@ def test_an_admin_contact_reads_and_changes_nothing(site: Site, office: Office) 
         work.session.get_one(Server, key).admin_contact_id = admin
     browser = Filler(site.visitor(account_id=admin))
     page = browser.open("/servers")
-    assert server_of(office, key).hostname in page.text
+    assert f'href="/servers/{key}"' in page.text
     assert "Admin contact" in page.text
     for path in ("", "/money", "/users", "/keys", "/traps", "/tests", "/cases", "/sponsors"):
         page = browser.open(f"/servers/{key}{path}")
@@ -462,7 +462,7 @@ def test_a_list_of_servers_has_pages(site: Site, office: Office) -> None:
     seen: list[str] = []
     page = browser.open("/servers")
     while True:
-        seen += re.findall(r">(mail\d+\.many\.com\.au)<", page.text)
+        seen += re.findall(r">(mail\d+)\.<wbr>many\.", page.text)
         following = re.search(r'rel="next" href="([^"]+)"', page.text)
         if following is None:
             break

@@ -104,6 +104,11 @@ def badge(value: object, tone: str = "") -> Markup:
     return Markup('<span class="badge tone-{}">{}</span>').format(chosen, wording(value))
 
 
+def host(name: str) -> Markup:
+    """Return a host name that a narrow page may break behind its dots."""
+    return Markup(".<wbr>").join(escape(part) for part in name.split("."))
+
+
 def country(code: str) -> str:
     """Return the name of a country (ISO 3166 alpha-2), or the code if it has none."""
     return str(LOCALE.territories.get(code.upper(), code))

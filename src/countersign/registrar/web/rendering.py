@@ -89,6 +89,7 @@ def environment() -> Environment:
         wording=filters.wording,
         badge=filters.badge,
         country=filters.country,
+        host=filters.host,
         size=filters.size,
         lines=filters.escaped_lines,
         life_cycle=filters.life_cycle,

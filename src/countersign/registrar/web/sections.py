@@ -34,6 +34,7 @@ MODULES = (
     "staff.ledger",
     "staff.audit",
     "staff.jobs",
+    "owner.confirming",
     "owner.servers",
     "owner.overview",
     # Before the steps: their paths are steps by name, too.
