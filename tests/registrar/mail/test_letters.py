@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import countersign.registrar
+from countersign.registrar.mail import rendering
 from countersign.registrar.mail.facts import TOKEN_PAGES
 from countersign.registrar.mail.rendering import environment, render
 from countersign.registrar.mail.wording import WIDTH, broken, subject_of
@@ -22,6 +23,7 @@ from countersign.registrar.operations.office import SYSTEM, Actor, Office
 from countersign.registrar.operations.one_time import look_at
 from countersign.registrar.operations.staff import invite
 from countersign.registrar.operations.transitions import move
+from countersign.registrar.web.sections import all_pages
 from countersign.rules.life_cycle import TRANSITIONS, Action, Effect, State
 from countersign.rules.roles import Role
 from countersign.storage.database.jobs import Job
@@ -59,6 +61,16 @@ def test_no_text_is_there_that_nobody_orders() -> None:
     known = {Path(name).stem for name in environment().list_templates()}
     events = {name for name in known if name.startswith("event-")}
     assert known - events - ordered_templates() - {"letter", "server"} == set()
+
+
+def test_every_link_in_a_letter_leads_to_a_page() -> None:
+    shapes = {re.sub(r"\{[^}]*\}", "*", page.path) for page in all_pages()}
+    folder = Path(rendering.__file__).parent / "templates"
+    linked = {f"/{page}/*" for page in TOKEN_PAGES.values()}
+    for file in folder.glob("*.txt"):
+        for path in re.findall(r"\{\{ url \}\}(/\S.*)", file.read_text()):
+            linked.add(re.sub(r"\{\{[^}]*\}\}", "*", path).strip())
+    assert linked <= shapes
 
 
 def test_every_transition_that_tells_people_has_a_text_of_its_own() -> None:
