@@ -53,7 +53,7 @@ from countersign.registrar.operations.passwords import hash_password
 from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.life_cycle import State
-from countersign.rules.roles import STAFF, Role
+from countersign.rules.roles import Role
 from countersign.rules.screening import Verdict
 from countersign.settings.file import load_config
 from countersign.storage.database.accounts import Account, AccountRole
@@ -66,6 +66,13 @@ URL = f"http://localhost:{PORT}"
 RDAP_ADDRESS, RDAP_PORT = "127.53.0.43", 8043
 NEIGHBOURS = 400
 """Other, made-up servers in the registry, so that the directory is not empty."""
+STAFF_OF_DEMO = (
+    ("Sam", frozenset({Role.SCREENER, Role.ADJUDICATOR, Role.TREASURER})),
+    ("Sue", frozenset({Role.ADJUDICATOR, Role.TREASURER})),
+    ("Adam", frozenset({Role.ADMINISTRATOR})),
+    ("Audrey", frozenset({Role.AUDITOR})),
+)
+"""Sue is the second person that some decisions need."""
 _START_SECONDS = 60
 _PATIENCE_SECONDS = 90
 _POLL_SECONDS = 0.1
@@ -231,7 +238,9 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
     def _prepare(self, config: RegistrarConfig) -> None:
         self._office = open_office(config)
         seed(self.office, NEIGHBOURS)
-        self._staff = self._add_account("staff@registry.example", "Sam Staff", STAFF)
+        for name, roles in STAFF_OF_DEMO:
+            key = self._add_account(f"{name.lower()}@registry.example", f"{name} Staff", roles)
+            self._staff = self._staff or key
         for host in (ALPHA, BETA):
             self._add_account(host.mailbox, papers.OWNERS[host.name], frozenset())
 
@@ -249,7 +258,7 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
             work.session.add(account)
             work.session.flush()
             codes = _second_factor(work, account) if roles else ()
-            words = "all staff roles" if roles else f"owner of mail.{email.partition('@')[2]}"
+            words = ", ".join(sorted(roles)) or f"owner of mail.{email.partition('@')[2]}"
         self.sign_ins.append(SignIn(email, password, words, codes))
         return account.id
 

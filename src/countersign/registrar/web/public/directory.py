@@ -53,10 +53,9 @@ def overview(visit: Visit) -> Response:
 def _search(visit: Visit, words: str) -> Response:
     with visit.reading() as work:
         found = directory.search(work, fold(words), cursor=visit.query.text("after", 1000) or None)
-    context = {"words": words, "page": found}
     if visit.wants_part:
-        return visit.render_part("public/search.html", "results", **context)
-    return visit.render("public/search.html", **context)
+        return visit.render_part("public/search.html", "results", words=words, page=found)
+    return visit.render("public/search.html", words=words, page=found)
 
 
 @pages.get("/directory/{country}", allow=PUBLIC)
