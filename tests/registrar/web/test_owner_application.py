@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import pytest
-from PIL import Image
 from sqlalchemy import select
 
 from countersign.demo.dns_server import Behaviour, DnsServer
 from countersign.registrar.operations.applications import return_to_applicant
-from countersign.registrar.operations.dossier import load, unconfirmed_contacts
+from countersign.registrar.operations.dossier import unconfirmed_contacts
 from countersign.registrar.operations.office import Office
 from countersign.registrar.particulars.steps import Step
 from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account
-from countersign.storage.database.servers import ApplicantKind, Document, Server
+from countersign.storage.database.servers import Document, Server
 from tests.registrar.operations import life
 from tests.registrar.particulars import examples
+from tests.registrar.web.applicants import HOST, begun, owner, scan, server_of
 from tests.registrar.web.form_filler import Filler
 from tests.registrar.web.resolving import asking, name_server
 from tests.registrar.web.visitors import Site
-
-HOST = "mail.muller.com.au"
 
 
 @pytest.fixture
 def resolver() -> Iterator[DnsServer]:
     with name_server() as server:
         yield server
-
-
-def scan(shade: int = 180) -> bytes:
-    """Return a picture as a scanner makes it."""
-    file = io.BytesIO()
-    Image.new("L", (300, 200), shade).save(file, "PNG")
-    return file.getvalue()
-
-
-def owner(site: Site) -> Filler:
-    """Return Zoë at her browser."""
-    account = life.make_account(site.office, life.OWNER_EMAIL, name="Zoë Müller")
-    return Filler(site.visitor(account_id=account))
-
-
-def begun(site: Site, kind: str = "individual") -> tuple[Filler, int]:
-    """Return a browser at the second step of a new application, and the server's key."""
-    browser = owner(site)
-    browser.open("/servers/new")
-    browser.press("Begin the application", {"hostname": HOST, "kind": kind})
-    return browser, int(browser.path.split("/")[2])
-
-
-def server_of(office: Office, key: int) -> Server:
-    with office.reading() as work:
-        return work.session.get_one(Server, key)
 
 
 def test_a_whole_application_goes_through_the_pages(office: Office, resolver: DnsServer) -> None:
@@ -104,97 +75,6 @@ def test_a_dns_that_does_not_answer_is_no_missing_name(office: Office, resolver:
     assert "try it again in some minutes" in browser.page.text
     assert "Publish an A or AAAA record" not in browser.page.text
     assert server_of(office, key).state is State.DRAFT
-
-
-def test_errors_stand_beside_their_fields_and_keep_what_was_typed(site: Site) -> None:
-    browser, key = begun(site)
-    form = {**examples.OWNER, "birth_date": "2024-01-01", "phone": "12", "name": "Zoë <b>M"}
-    page = browser.press("Save and continue", form)
-    assert page.status_code == 422
-    assert 'href="#field-phone"' in page.text
-    assert 'id="field-phone-error"' in page.text
-    assert 'value="Zoë &lt;b&gt;M"' in page.text
-    assert 'value="12"' in page.text
-    assert "Name somebody who is 18 years old or more." in page.text
-    # It is a draft all the same: the page shows it again another day.
-    browser.open(f"/servers/{key}/application/owner")
-    assert 'value="12"' in browser.page.text
-    assert 'href="#field-phone"' in browser.page.text
-    page = browser.open(f"/servers/{key}/application/review")
-    assert "application/owner#field-phone" in page.text
-
-
-def test_a_half_filled_step_can_be_put_aside(site: Site) -> None:
-    browser, key = begun(site)
-    browser.press("Save and stop here", {"name": "Zoë Müller"})
-    assert browser.path == f"/servers/{key}"
-    assert "Saved as a draft" in browser.page.text
-    browser.open(f"/servers/{key}/application")
-    assert browser.path.endswith("/application/owner")
-    assert 'value="Zoë Müller"' in browser.page.text
-
-
-def test_directors_are_added_and_removed_without_a_script(site: Site) -> None:
-    browser, key = begun(site, "business")
-    browser.press("Save and continue", dict(examples.COMPANY))
-    assert browser.path.endswith("/application/directors")
-    first = examples.directors({**examples.PERSON, "name": "First Director"})
-    browser.press("Add another director", first)
-    assert "Some things need to be put right" not in browser.page.text
-    assert 'value="First Director"' in browser.page.text
-    second = examples.directors({**examples.AMERICAN, "name": "Second Director"}, first=1)
-    second.pop("directors-1-email")
-    browser.press("Add another director", second)
-    assert "Director 3" in browser.page.text
-    browser.press("Save and continue")
-    with site.office.reading() as work:
-        found = load(work, key).directors
-    assert found is not None
-    assert [one.name for one in found.directors] == ["First Director", "Second Director"]
-    keys = [one.key for one in found.directors]
-
-    browser.open(f"/servers/{key}/application/directors")
-    browser.press("Remove director 1")
-    assert 'value="First Director"' not in browser.page.text
-    browser.press("Save and continue")
-    with site.office.reading() as work:
-        found = load(work, key).directors
-    assert found is not None
-    assert [(one.name, one.key) for one in found.directors] == [("Second Director", keys[1])]
-
-
-def test_a_director_with_an_error_keeps_the_other_ones(site: Site) -> None:
-    browser, _ = begun(site, "business")
-    browser.press("Save and continue", dict(examples.COMPANY))
-    browser.press("Add another director", examples.directors(examples.PERSON))
-    bad = examples.directors({**examples.PERSON, "name": "Bad Number"}, first=1)
-    page = browser.press("Save and continue", {**bad, "directors-1-identity-country": ""})
-    assert page.status_code == 422
-    assert 'href="#field-directors-1-identity-country"' in page.text
-    assert 'value="Bad Number"' in page.text
-    assert 'href="#field-directors-0' not in page.text
-
-
-def test_a_city_is_searched_with_and_without_a_script(site: Site) -> None:
-    browser, key = begun(site)
-    browser.open(f"/servers/{key}/application/location")
-    place = {"address-country": "DE", "address-line1": "Am Markt 1", "city": "Frankfurt"}
-    browser.press("Search", place)
-    assert "Frankfurt (Oder)" in browser.page.text
-    assert 'value="Am Markt 1"' in browser.page.text
-    assert "2925533" in browser.form_with("Save and continue").choices["city_id"]
-    part = browser.visitor.get(
-        f"/servers/{key}/cities",
-        params={"city": "Köl", "address-country": "DE"},
-        headers={"HX-Request": "true"},
-    )
-    assert "Köln, Germany" in part.text
-    assert "<html" not in part.text
-    browser.press(
-        "Save and continue",
-        {"address-locality": "Frankfurt", "address-postal_code": "60311", "city_id": "2925533"},
-    )
-    assert server_of(site.office, key).city == "Frankfurt am Main"
 
 
 def test_scans_are_checked_listed_and_removed(site: Site) -> None:
@@ -252,23 +132,6 @@ def test_what_a_screener_asks_for_is_shown(site: Site, office: Office) -> None:
         assert work.session.get_one(Account, screener.account_id).name not in page.text
 
 
-def test_the_host_name_and_the_owner_are_fixed_after_the_screening(
-    site: Site, office: Office
-) -> None:
-    key = life.make_screened(office)
-    browser = owner(site)
-    assert "fixed once" in browser.open(f"/servers/{key}/application/host").text
-    browser.open(f"/servers/{key}/application/owner")
-    page = browser.press("Save", {"name": "Somebody Else"})
-    assert page.status_code == 422
-    assert "are fixed once they have been checked" in page.text
-    assert 'value="Somebody Else"' in page.text
-    browser.open(f"/servers/{key}/application/owner")
-    page = browser.press("Save", {"phone": "02 9876 5433"})
-    assert browser.path.endswith("/application/review")
-    assert "+61 2 9876 5433" in page.text
-
-
 def test_a_host_that_is_taken_is_refused_with_the_form(site: Site, office: Office) -> None:
     life.make_submitted(office, hostname=HOST)
     browser = owner(site)
@@ -292,21 +155,6 @@ def test_a_draft_is_discarded_after_a_question(site: Site, office: Office) -> No
     browser.press("Discard the application", {"sure": "yes", "reason": "Another host."})
     assert server_of(office, key).state is State.WITHDRAWN
     assert "A new one may be made" in browser.page.text
-
-
-@pytest.mark.parametrize("kind", ApplicantKind)
-def test_every_step_of_an_application_is_a_page(
-    site: Site, office: Office, kind: ApplicantKind
-) -> None:
-    key = life.make_draft(office, kind=kind)
-    browser = owner(site)
-    wrong = Step.COMPANY if kind is ApplicantKind.INDIVIDUAL else Step.OWNER
-    assert browser.open(f"/servers/{key}/application/{wrong}").status_code == 404
-    assert browser.open(f"/servers/{key}/application/nonsense").status_code == 404
-    for step in life.forms(kind):
-        page = browser.open(f"/servers/{key}/application/{step}")
-        assert page.status_code == 200
-        assert "Some things need to be put right" not in page.text
 
 
 def test_a_contact_confirms_by_the_link_in_the_letter(site: Site, office: Office) -> None:

@@ -19,8 +19,8 @@ from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account
 from countersign.storage.database.servers import ApplicantKind, Server
 from tests.registrar.operations import life, treasury
+from tests.registrar.web.owners import OFFERED, suspend
 from tests.registrar.web.test_look import Page
-from tests.registrar.web.test_owner_servers import OFFERED, suspend
 from tests.registrar.web.visitors import Site
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
