@@ -29,6 +29,7 @@ MODULES = (
     "staff.offenders",
     "staff.payments",
     "staff.payment_uses",
+    "staff.payment_corrections",
     "staff.debits",
     "staff.bank_statements",
     "staff.ledger",
