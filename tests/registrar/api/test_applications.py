@@ -207,7 +207,7 @@ def test_a_scan_may_be_as_large_as_configured(desk: Desk, office: Office) -> Non
     large = b"x" * 2_000_000
     refused(program.call("POST", where, params=params, content=large), 422)
     refused(program.call("POST", where, params=params, content=b"x" * (limit + 1)), 413)
-    refused(program.call("POST", where, params=params, content=b""), 422)
+    refused(program.call("POST", where, params=params, content=b""), 400)
     stranger = desk.program(life.make_account(office))
     refused(stranger.call("POST", where, params=params, content=large), 404)
 

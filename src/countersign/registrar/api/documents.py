@@ -11,7 +11,7 @@ from countersign.registrar.api.answering import IfNoneMatch, show
 from countersign.registrar.api.caller import Caller, office_of, server_of
 from countersign.registrar.api.guarding import GuardedRoute
 from countersign.registrar.api.idempotency import Key, answered, change
-from countersign.registrar.api.problems import answers
+from countersign.registrar.api.problems import ProblemError, answers
 from countersign.registrar.api.server_shapes import Documents, DocumentView
 from countersign.registrar.api.shapes import Key53, Line
 from countersign.registrar.operations import documents_of
@@ -66,6 +66,8 @@ def attach_document(
     key: Key = None,
 ) -> Response:
     """Upload a scan (PDF, JPEG, PNG) as the body; it is kept encrypted."""
+    if not request.state.body:
+        raise ProblemError(400, "Send the file as the body of the request.")
     if (before := answered(request, bearer, key)) is not None:
         return before
     office = office_of(request)

@@ -7,16 +7,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from countersign.registrar.api.shapes import Line, Shape, Wanted
+from countersign.registrar.api.shapes import Day, Line, Shape, Wanted, example
 from countersign.registrar.operations.server_keys import KeyPurpose
+
+_RECORD = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""The key of RFC 8463, appendix A.2."""
 
 
 class NewUser(Wanted):
     """A user who may send to more recipients than others."""
 
+    model_config = example(identifier="17", accepted_on="2026-03-01")
+
     identifier: Annotated[Line, Field(min_length=1)]
     """Your own name for the user: a number is better than an address."""
-    accepted_on: datetime.date
+    accepted_on: Day
     """When the user accepted the agreement for privileged users."""
     agreement_version: Annotated[Line, Field(max_length=32)] = ""
     """Empty: the present version."""
@@ -42,6 +47,8 @@ class Users(Shape):
 
 class NewKey(Wanted):
     """A public key of the server."""
+
+    model_config = example(purpose="dkim", selector="s2026", content=_RECORD)
 
     purpose: KeyPurpose
     content: Annotated[str, Field(min_length=1, max_length=20_000)]

@@ -13,7 +13,7 @@ from countersign.registrar.api.caller import Caller, server_of
 from countersign.registrar.api.guarding import GuardedRoute
 from countersign.registrar.api.idempotency import Key, change
 from countersign.registrar.api.problems import answers
-from countersign.registrar.api.shapes import Key53, Line, Shape, Wanted
+from countersign.registrar.api.shapes import Day, Key53, Line, Shape, Wanted, example
 from countersign.registrar.operations import offender_queries
 from countersign.registrar.operations.offenders import MAX_NUMBERS, GivenNumber
 from countersign.registrar.operations.office import Work
@@ -37,10 +37,12 @@ class Number(Wanted):
 class OffenderQuestion(Wanted):
     """About whom: a number, or both name and birth date."""
 
+    model_config = example(purpose="A new user.", name="Max Mustermann", birth_date="1975-03-09")
+
     purpose: Annotated[Line, Field(min_length=1)]
     """Why it is asked; kept."""
     name: Line = ""
-    birth_date: datetime.date | None = None
+    birth_date: Day | None = None
     numbers: Annotated[list[Number], Field(max_length=MAX_NUMBERS, default_factory=list)]
 
 

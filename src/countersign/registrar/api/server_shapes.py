@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from countersign.registrar.api.shapes import Line, Lines, Shape, Wanted
+from countersign.registrar.api.shapes import Line, Lines, Shape, Wanted, example
 from countersign.rules.life_cycle import State, next_step
 from countersign.storage.database.servers import ApplicantKind, Server
 
 
 class NewServer(Wanted):
     """Begin an application."""
+
+    model_config = example(hostname="mail.muller.com.au", kind="individual")
 
     hostname: Annotated[Line, Field(min_length=1)]
     """The server's name in the DNS."""
@@ -166,5 +168,7 @@ class Tests(Shape):
 
 class Reasoned(Wanted):
     """Why something is done."""
+
+    model_config = example(reason="The domain has been sold.")
 
     reason: Lines = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from countersign.registrar.queries.paging import LARGEST_PAGE
 
@@ -22,10 +24,27 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+def example(**values: object) -> ConfigDict:
+    """Return the setting by which a shape has an example in the document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
 _NO_NUL = r"^[^\u0000]*$"
 Line = Annotated[str, Field(max_length=255, pattern=_NO_NUL)]
 """Text as people type it; PostgreSQL keeps no NUL."""
 Lines = Annotated[str, Field(max_length=1000, pattern=_NO_NUL)]
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.match(value):
+        raise ValueError("write the day as 2026-03-31")
+    return value
+
+
+Day = Annotated[datetime.date, BeforeValidator(_day)]
+"""A day as RFC 3339 writes it; not seconds since 1970, as pydantic would have it."""
 
 Cursor = Annotated[
     str | None, Query(max_length=1000, description="`next` of the answer before; none: begin.")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from countersign.registrar.api.shapes import Line, Shape, Wanted
+from countersign.registrar.api.shapes import Line, Shape, Wanted, example
 from countersign.registrar.operations.trust import Vouching
 from countersign.storage.database.promises import Sponsorship, SponsorshipState
 
@@ -17,6 +17,8 @@ Asked = Annotated[bool, Query(description="Questions that wait; false: undertaki
 
 class NewSponsor(Wanted):
     """Whom to ask."""
+
+    model_config = example(hostname="mail.muller.com.au")
 
     hostname: Annotated[Line, Field(min_length=1)]
     """A server that is trusted: active for a year without an offence."""
