@@ -177,6 +177,7 @@ def test_a_new_version_is_asked_for_once_of_every_registered_server(
 ) -> None:
     active = [treasury.make_active(office, registered_on=OLD) for _ in range(3)]
     treasury.make_offered(office)
+    treasury.make_tested(office)
     assert contract_versions.ask_for_new_acceptance(office) == 0
     for module in (contract_versions, contracts, needs):
         name = "current_version" if module is needs else "current"

@@ -124,6 +124,17 @@ def test_suspended_servers_are_reminded_and_do_not_lapse(office: Office, clock: 
     assert treasury.state_of(office, server_id) is State.SUSPENDED
 
 
+def test_a_suspended_server_whose_fee_ran_out_unnoticed_can_pay_it(
+    office: Office, clock: Clock
+) -> None:
+    server_id = treasury.make_active(office, registered_on=OLD)
+    suspend(office, server_id)
+    move_to(clock, until_of(office, server_id) + days(30))
+    for _ in range(2):
+        fees.run_daily(office)
+    treasury.open_invoice(office, server_id, InvoiceKind.FEE)
+
+
 def test_one_server_that_cannot_be_done_stops_no_other(
     office: Office, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,8 +85,12 @@ class MoneyMachine(RuleBasedStateMachine):
         except OperationError:
             return None
 
-    def server(self, work: Work, choice: int) -> Server:
-        return work.session.get_one(Server, self.servers[choice % len(self.servers)])
+    def server(self, work: Work, choice: int, *states: State) -> Server:
+        """Return one of our servers, in one of some states if one is."""
+        statement = select(Server).where(Server.id.in_(self.servers)).order_by(Server.id)
+        fit = work.session.scalars(statement.where(Server.state.in_(states))).all()
+        rows = fit or work.session.scalars(statement).all()
+        return rows[choice % len(rows)]
 
     def one_of(self, work: Work, statement: Any, choice: int) -> Any:
         rows = work.session.scalars(statement).all()
@@ -120,8 +124,7 @@ class MoneyMachine(RuleBasedStateMachine):
         """Let a new server become active."""
         self.apply(young)
         treasury.accept_contract(self.office, self.servers[-1])
-        for invoice in treasury.invoices(self.office, self.servers[-1], state=InvoiceState.OPEN):
-            self.receive(invoice, invoice.amount)
+        self.pay_what_is_asked(self.servers[-1])
 
     def trust(self, server_id: int) -> None:
         with self.office.work() as work:
@@ -129,10 +132,24 @@ class MoneyMachine(RuleBasedStateMachine):
             if server.active_since is not None:
                 server.active_since = work.today - relativedelta(years=2)
 
-    @rule(choice=choices)
-    def years_pass_for_one(self, choice: int) -> None:
-        """Let a server be trusted."""
-        self.trust(self.servers[choice % len(self.servers)])
+    @rule(contract=st.booleans())
+    def sponsored(self, contract: bool) -> None:
+        """Let a new server be vouched for by three, and become active without a bond."""
+        sponsors = []
+        for _ in range(3):
+            self.apply_and_pay(young=False)
+            self.trust(self.servers[-1])
+            sponsors.append(self.servers[-1])
+        self.apply(young=True)
+        for one in sponsors:
+            treasury.vouch(self.office, self.servers[-1], one)
+        if contract:
+            treasury.accept_contract(self.office, self.servers[-1])
+            self.pay_what_is_asked(self.servers[-1])
+
+    def pay_what_is_asked(self, server_id: int) -> None:
+        for invoice in treasury.invoices(self.office, server_id, state=InvoiceState.OPEN):
+            self.receive(invoice, invoice.amount)
 
     def receive(self, invoice: Invoice | None, amount: int, **how: Any) -> None:
         made = treasury.receipt(self.office, invoice, amount, key=f"k{next(_numbers)}", **how)
@@ -223,7 +240,7 @@ class MoneyMachine(RuleBasedStateMachine):
         """Propose to forfeit some of what is held."""
 
         def do(work: Work) -> None:
-            server = self.server(work, choice)
+            server = self.server(work, choice, State.ACTIVE, State.SUSPENDED)
             held = bond_held(work, server.id, server.bond_currency)
             forfeitures.propose(
                 work,
@@ -254,6 +271,12 @@ class MoneyMachine(RuleBasedStateMachine):
 
         self.attempt(do)
 
+    @rule(choice=choices, amount=amounts)
+    def forfeit(self, choice: int, amount: int) -> None:
+        """Find that a server spammed, without a reply."""
+        self.propose_forfeiture(choice, amount, ago=0)
+        self.decide_forfeiture(-1, "time")
+
     @rule(choice=choices)
     def suspend(self, choice: int) -> None:
         """Suspend a server."""
@@ -261,7 +284,7 @@ class MoneyMachine(RuleBasedStateMachine):
             lambda work: sanctions.suspend(
                 work,
                 self.adjudicator,
-                self.server(work, choice),
+                self.server(work, choice, State.ACTIVE),
                 reason="Spam.",
                 public_reason="spam",
             )
@@ -272,7 +295,7 @@ class MoneyMachine(RuleBasedStateMachine):
         """Say that a suspension's cause is removed."""
         self.attempt(
             lambda work: sanctions.mark_remedy_done(
-                work, self.adjudicator, self.server(work, choice), "Done."
+                work, self.adjudicator, self.server(work, choice, State.SUSPENDED), "Done."
             )
         )
 
@@ -318,10 +341,14 @@ class MoneyMachine(RuleBasedStateMachine):
 
         self.bank -= self.attempt(do) or 0
 
-    @rule(days=st.sampled_from([1, 20, 100, 340]))
-    def time_passes(self, days: int) -> None:
+    @rule(days=st.sampled_from([1, 20, 40, 340]), pays=st.booleans())
+    def time_passes(self, days: int, pays: bool) -> None:
         """Let the daily work be done after some days."""
         self.clock.advance(days=days)
+        if pays:
+            fees.remind(self.office)
+            for server_id in self.servers:
+                self.pay_what_is_asked(server_id)
         for step in (lapse_offers, end_undertakings, fees.run_daily, suspend_debtors):
             step(self.office)
         statements.carry_forward(self.office)

@@ -40,16 +40,17 @@ def _ask_some(work: Work) -> tuple[int, bool]:
         work.session.add(progress)
     if progress.value["done"]:
         return 0, True
+    accepted = (
+        ContractAcceptance.server_id == Server.id,
+        ContractAcceptance.kind == str(Kind.REGISTRATION_CONTRACT),
+    )
     servers = work.session.scalars(
         select(Server)
         .where(
             Server.id > progress.value["after"],
             Server.state.in_(_ASKED_ANEW),
-            ~exists().where(
-                ContractAcceptance.server_id == Server.id,
-                ContractAcceptance.kind == str(Kind.REGISTRATION_CONTRACT),
-                ContractAcceptance.version == version,
-            ),
+            exists().where(*accepted),
+            ~exists().where(*accepted, ContractAcceptance.version == version),
         )
         .order_by(Server.id)
         .limit(_AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, literal_column, select
 from sqlalchemy.orm import aliased
 
 from countersign.registrar.operations.happenings import Happening
@@ -129,7 +129,8 @@ def deregistration_proposals(work: Work, *, after: int = 0, limit: int = 50) -> 
             select(ServerEvent)
             .join(Server, Server.id == ServerEvent.server_id)
             .where(
-                ServerEvent.action == str(Happening.DEREGISTRATION_PROPOSED),
+                # Written out: SQLite uses a partial index for a condition that it can read only.
+                ServerEvent.action == literal_column(f"'{Happening.DEREGISTRATION_PROPOSED}'"),
                 ServerEvent.id > after,
                 Server.state.in_(PUBLISHED),
                 ~exists().where(

@@ -74,9 +74,20 @@ def _remind(work: Work, server: Server) -> bool:
 
 
 def lapse(office: Office) -> Tally:
-    """Take servers out of the registry whose fee has run out."""
-    conditions = (Server.state == State.ACTIVE, Server.fee_paid_until < office.clock().date())
-    return each_server(office, conditions, Server.fee_paid_until, _lapse)
+    """Take servers out of the registry whose fee has run out.
+
+    Those that are suspended stay so, and are asked for the fee that they need to come back.
+    """
+    over = Server.fee_paid_until < office.clock().date()
+    suspended = (Server.state == State.SUSPENDED, over)
+    each_server(office, suspended, Server.fee_paid_until, _ask)
+    active = (Server.state == State.ACTIVE, over)
+    return each_server(office, active, Server.fee_paid_until, _lapse)
+
+
+def _ask(work: Work, server: Server) -> bool:
+    soon = work.today + datetime.timedelta(days=work.config.money.reply_days)
+    return ask_for_fee(work, server, soon) is not None
 
 
 def _lapse(work: Work, server: Server) -> bool:
@@ -84,7 +95,7 @@ def _lapse(work: Work, server: Server) -> bool:
     if until is None or not has_lapsed(until, work.today):
         return False
     # If nobody has asked for it yet, it is asked for now: its payment renews the registration.
-    ask_for_fee(work, server, work.today + datetime.timedelta(days=work.config.money.reply_days))
+    _ask(work, server)
     if work.config.money.yearly_fee == 0:
         return False
     move(

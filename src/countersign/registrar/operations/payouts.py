@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from countersign.registrar.money.amount import format_amount
 from countersign.registrar.operations.access import require
@@ -44,7 +44,8 @@ def due(work: Work, *, after: int = 0, limit: int = 50) -> list[Due]:
         .join(Server, Server.id == LedgerAccount.server_id)
         .where(
             LedgerAccount.purpose == Purpose.REFUND_DUE,
-            LedgerAccount.balance > 0,
+            # Written out: SQLite uses a partial index for a condition that it can read only.
+            LedgerAccount.balance > literal_column("0"),
             LedgerAccount.id > after,
         )
         .order_by(LedgerAccount.id)
