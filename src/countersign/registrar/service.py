@@ -19,6 +19,7 @@ from countersign.registrar.jobs.worker import Workers
 from countersign.registrar.metrics import serve_metrics
 from countersign.registrar.opening import OpeningError, has_staff, open_office
 from countersign.registrar.operations.office import Office
+from countersign.registrar.particulars.places import all_cities
 
 log = structlog.get_logger()
 
@@ -53,11 +54,17 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
         )
         with _quiet_signals(server), _working(office, config.jobs):
             _tell_of_first_start(office)
+            _load_cities()
             log.info("registrar serves", url=config.url, listen=_address(listener))
             if ready is not None:
                 ready(config.url)
             server.run(sockets=[listener])
     log.info("registrar has stopped")
+
+
+def _load_cities() -> None:
+    """Load the index of cities beside everything else: the first applicant is not to wait for it."""
+    threading.Thread(target=all_cities, name="cities", daemon=True).start()
 
 
 def run_worker(config: RegistrarConfig, threads: int | None = None) -> None:
