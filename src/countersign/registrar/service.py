@@ -63,7 +63,7 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
 
 
 def _load_cities() -> None:
-    """Load the index of cities beside everything else: the first applicant is not to wait for it."""
+    """Load the index of cities beside all else: the first applicant is not to wait for it."""
     threading.Thread(target=all_cities, name="cities", daemon=True).start()
 
 
