@@ -143,15 +143,10 @@ class _Hostnames:
 
 
 def _booked(work: Work, row: Transfer, hostnames: _Hostnames) -> Booked:
-    purposes = dict(
-        work.session.execute(
-            select(LedgerAccount.id, LedgerAccount.purpose).where(
-                LedgerAccount.id.in_((row.debit_account_id, row.credit_account_id))
-            )
-        )
-        .tuples()
-        .all()
+    accounts = select(LedgerAccount.id, LedgerAccount.purpose).where(
+        LedgerAccount.id.in_((row.debit_account_id, row.credit_account_id))
     )
+    purposes = dict(work.session.execute(accounts).all())
     return Booked(
         row.amount,
         row.currency,

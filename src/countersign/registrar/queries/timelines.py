@@ -124,7 +124,7 @@ def names_of(work: Work, account_ids: Collection[int | None]) -> dict[int, str]:
     if not wanted:
         return {}
     rows = work.session.execute(select(Account.id, Account.name).where(Account.id.in_(wanted)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _events(server_id: int) -> Select[ServerEvent, str]:

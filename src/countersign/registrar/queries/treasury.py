@@ -282,7 +282,7 @@ def hostnames(work: Work, server_ids: set[int | None]) -> dict[int, str]:
     if not wanted:
         return {}
     rows = work.session.execute(select(Server.id, Server.hostname).where(Server.id.in_(wanted)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def _ask(visit: Visit, question: Question, act: Act) -> Response:
     ]
     return visit.render(
         "staff/confirm.html",
+        action=visit.request.url.path,
         question=question,
         follows=sentences(consequences),
         fields=fields,
