@@ -79,7 +79,7 @@ def test_what_a_confirmation_shows_is_taken_back(site: Site, office: Office) -> 
     before = (len(treasury.events(office, key)), len(treasury.letters(office)))
     decide(browser, key, "deny", "The licence is somebody else's.")
     assert (len(treasury.events(office, key)), len(treasury.letters(office))) == before
-    page = browser.press("Change it")
+    page = browser.press("Back to the form")
     assert "The licence is somebody else&#39;s." in page.text, "what was typed in stays"
     browser.press("See what follows")
     browser.press("Refuse the application")

@@ -13,6 +13,7 @@ from countersign.registrar.web.staff.deciding import Errors, decide, seen_versio
 from countersign.registrar.web.staff.server_frame import ONE, staff_access
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
+from countersign.rules.life_cycle import PUBLISHED
 
 pages = Pages()
 
@@ -95,8 +96,9 @@ def make_decision(visit: Visit, server: int) -> Response:
 
 def _decision_form(visit: Visit, server: int, errors: Errors) -> Response:
     with visit.reading() as work:
-        proposal = deregistration.deregistration_proposal(work, server_frame.find(work, server))
-        if proposal is None:
+        row = server_frame.find(work, server)
+        proposal = deregistration.deregistration_proposal(work, row)
+        if proposal is None or row.state not in PUBLISHED:
             raise NotFoundError("No deregistration is proposed.")
         names = timelines.names_of(work, [proposal.account_id])
     return server_frame.show_form(

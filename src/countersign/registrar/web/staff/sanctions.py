@@ -73,7 +73,7 @@ def change(visit: Visit, server: int) -> Response:
     question = server_frame.question(
         row,
         "Change the suspension of {host}?",
-        "Change it",
+        "Change the suspension",
         summary=[("Reason", reason), ("For everybody", public), ("What lifts it", remedy)],
     )
 

@@ -34,7 +34,7 @@ from countersign.registrar.web.staff.consequences import PURPOSES
 from countersign.registrar.web.staff.server_frame import LIST, ONE, staff_access
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
-from countersign.rules.life_cycle import Action, State
+from countersign.rules.life_cycle import PUBLISHED, Action, State
 from countersign.storage.database.money import Purpose
 from countersign.storage.database.servers import Server, TestRun
 
@@ -85,7 +85,7 @@ def show_overview(visit: Visit, server: int) -> Response:
     """Show how a server stands."""
     with visit.reading() as work:
         row = server_frame.find(work, server)
-        proposal = deregistration_proposal(work, row)
+        proposal = deregistration_proposal(work, row) if row.state in PUBLISHED else None
         suspension = timelines.latest(work, row.id, Action.SUSPEND)
         reported = timelines.latest(work, row.id, Happening.REMEDY_REPORTED)
         context: dict[str, Any] = {
