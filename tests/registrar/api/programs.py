@@ -6,6 +6,8 @@ answer = gateway.get(f"/servers/{server_id}/traps")
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +78,16 @@ def refused(response: Response, status: int, *words: str) -> dict[str, Any]:
     for word in words:
         assert word in response.text
     return told
+
+
+@contextlib.contextmanager
+def about(what: object) -> Iterator[None]:
+    """Say of a failure in the block what it is about."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"about {what}")
+        raise
 
 
 @dataclass

@@ -16,7 +16,7 @@ from countersign.storage.database.accounts import IdempotentAnswer
 from countersign.storage.database.holdings import PrivilegedUser
 from countersign.storage.database.jobs import Job
 from countersign.storage.database.servers import ServerEvent
-from tests.registrar.api.programs import Desk, Program, good, refused
+from tests.registrar.api.programs import Desk, Program, about, good, refused
 from tests.registrar.operations import life, treasury
 
 if TYPE_CHECKING:
@@ -116,11 +116,12 @@ def test_a_key_is_the_programs_own(desk: Desk, office: Office, server_id: int, u
     assert count(office, PrivilegedUser) == 2
 
 
-@pytest.mark.parametrize("key", ["", " ", "é", "a b", "x" * 256])
-def test_a_key_is_a_word_of_bounded_length(program: Program, users: str, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
-    answer = program.post(users, {"identifier": "17", **ACCEPTED}, headers=headers)
-    refused(answer, 400, "Idempotency-Key")
+def test_a_key_is_a_word_of_bounded_length(program: Program, users: str) -> None:
+    for key in ("", " ", "é", "a b", "x" * 256):
+        headers = {"Idempotency-Key": key.encode("latin-1")}
+        answer = program.post(users, {"identifier": "17", **ACCEPTED}, headers=headers)
+        with about(key):
+            refused(answer, 400, "Idempotency-Key")
 
 
 def test_a_refusal_is_not_kept(program: Program, users: str, clock: Clock) -> None:

@@ -223,14 +223,12 @@ class TestPaymentNotices:
     ) -> None:
         invoice = treasury.open_invoice(office, server_id, InvoiceKind.FEE)
         found: list[Response] = []
-        threads = [
-            threading.Thread(
-                target=lambda: found.append(
-                    provider.again().tell("pay_1", invoice.id, invoice.amount)
-                )
-            )
-            for _ in range(6)
-        ]
+        providers = [provider.again() for _ in range(6)]
+
+        def tell(one: Provider) -> None:
+            found.append(one.tell("pay_1", invoice.id, invoice.amount))
+
+        threads = [threading.Thread(target=tell, args=(one,)) for one in providers]
         for thread in threads:
             thread.start()
         for thread in threads:

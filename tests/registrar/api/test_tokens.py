@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import event, select
 
 from countersign.registrar.operations import api_tokens
@@ -13,7 +12,7 @@ from countersign.registrar.operations.office import Actor, Office
 from countersign.rules.access import Scope
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account, ApiToken
-from tests.registrar.api.programs import Desk, Program, good, refused
+from tests.registrar.api.programs import Desk, Program, about, good, refused
 from tests.registrar.operations import life, treasury
 from tests.registrar.web.visitors import Site
 
@@ -32,25 +31,23 @@ def test_without_a_token_a_program_is_told_how_to_send_one(desk: Desk) -> None:
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="registrar"'
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Bearer",
-        "Bearer ",
-        "Bearer csr_" + "x" * 43,
-        "Bearer csr_" + "x" * 42,
-        "Bearer csr_" + "x" * 100_000,
-        "Bearer {token}x",
-        "Bearer \x00",
-        "Basic {token}",
-        "{token}",
-    ],
-)
-def test_what_is_not_exactly_a_good_token_is_refused(desk: Desk, header: str) -> None:
+def test_what_is_not_exactly_a_good_token_is_refused(desk: Desk) -> None:
     token = desk.token(life.make_account(desk.office))
     program = desk.stranger()
-    program.client.headers["Authorization"] = header.format(token=token)
-    refused(program.get("/me"), 401)
+    for header in (
+        "Bearer",
+        "Bearer ",
+        f"Bearer csr_{'x' * 43}",
+        f"Bearer csr_{'x' * 42}",
+        f"Bearer csr_{'x' * 100_000}",
+        f"Bearer {token}x",
+        "Bearer \x00",
+        f"Basic {token}",
+        token,
+    ):
+        program.client.headers["Authorization"] = header
+        with about(header[:60]):
+            refused(program.get("/me"), 401)
     assert token_row(desk.office).last_used_at is None
 
 
