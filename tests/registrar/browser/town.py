@@ -1,0 +1,291 @@
+"""A registrar as an operator runs it, with all that it meets: processes on loopback addresses.
+
+The service with its workers, two mail servers behind real gateways, a name server, a domain
+registry, and a Maildir with what it writes. Neighbours are made up, as for a demonstration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from countersign.cli.main import app
+from countersign.demo.dns_server import DnsServer
+from countersign.demo.rdap import RdapServer
+from countersign.registrar.config import RegistrarConfig
+from countersign.registrar.opening import open_office
+from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.passwords import hash_password
+from countersign.registrar.operations.trust import may_vouch
+from countersign.registrar.seed.seeding import seed
+from countersign.rules.life_cycle import State
+from countersign.settings.file import load_config
+from countersign.storage.database.accounts import Account
+from countersign.storage.database.servers import Server
+from tests.gateway.world import free_port, fresh_address
+from tests.registrar.browser.letters import Mailbox
+from tests.registrar.web.resolving import name_server
+
+PASSWORD = "orchid tractor velvet quorum"
+"""Everybody's."""
+NEIGHBOURS = 150
+_START_SECONDS = 60
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Sponsor:
+    """The owner of a server that is trusted."""
+
+    email: str
+    name: str
+    hostname: str
+
+
+@dataclass
+class Gateway:
+    """A registered mail server to be: a gateway that reads the registrar's file."""
+
+    hostname: str
+    address: str
+    port: int
+    log_file: Path
+    process: subprocess.Popen[bytes]
+
+    def wait_for_greeting(self) -> None:
+        """Wait until it can be tested."""
+
+        def greets() -> bool:
+            assert self.process.poll() is None, self.log_file.read_text()
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self.address, self.port), timeout=5) as connection,
+            ):
+                return connection.recv(3) == b"220"
+            return False
+
+        wait_until(greets, f"{self.hostname} greets", _START_SECONDS)
+
+
+@dataclass
+class Town:
+    """Everything that runs, and where."""
+
+    directory: Path
+    url: str
+    office: Office
+    dns: DnsServer
+    mailbox: Mailbox
+    invitation: str
+    """The link by which the first administrator chooses a password."""
+    sponsors: list[Sponsor]
+    smtp_port: int
+    gateways: dict[str, Gateway] = field(default_factory=dict)
+
+    @property
+    def registry_file(self) -> Path:
+        """What the gateways read."""
+        return self.directory / "registry.json"
+
+    def has_entry(self, hostname: str, standing: str) -> bool:
+        """Tell whether the gateways' file says so of a host."""
+        text = self.registry_file.read_text()
+        return f'"hostname": "{hostname}", "standing": "{standing}"' in text
+
+    def wait_for_entry(self, hostname: str, standing: str) -> None:
+        """Wait until the gateways' file says so of a host: two seconds at the most."""
+        wait_until(lambda: self.has_entry(hostname, standing), f"{hostname}: {standing}", 2)
+
+    def give_address(self, hostname: str) -> None:
+        """Let the DNS know a host under an address where nothing need listen."""
+        self.dns.set(hostname, "A", fresh_address())
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(_POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
+    """Start all of it. young, other: the hosts with a gateway; the domain of the first is young."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    domains = {
+        young.partition(".")[2]: today - relativedelta(months=3),
+        other.partition(".")[2]: today - relativedelta(years=4),
+    }
+    with contextlib.ExitStack() as stack:
+        dns = stack.enter_context(name_server())
+        rdap = RdapServer("127.0.0.1", free_port(), domains)
+        stack.callback(rdap.stop)
+        smtp_port, web_port = free_port(), free_port()
+        file = directory / "registrar.toml"
+        file.write_text(_registrar_config(directory, web_port, smtp_port, dns, rdap))
+        office = open_office(load_config(file, RegistrarConfig))
+        stack.callback(office.database.close)
+        seed(office, NEIGHBOURS)
+        town = Town(
+            directory,
+            f"http://localhost:{web_port}",
+            office,
+            dns,
+            Mailbox(directory / "state" / "mail"),
+            _invite_administrator(file),
+            _sponsors(office, 3),
+            smtp_port,
+        )
+        log = directory / "registrar.log"
+        process = _start(stack, ("registrar", "--config", str(file)), log)
+        answers = partial(_answers, process, town.url, log)
+        wait_until(answers, "the registrar answers", _START_SECONDS)
+        for hostname in (young, other):
+            town.gateways[hostname] = _start_gateway(stack, town, hostname)
+        yield town
+
+
+def _registrar_config(
+    directory: Path, web_port: int, smtp_port: int, dns: DnsServer, rdap: RdapServer
+) -> str:
+    return f"""\
+url = "http://localhost:{web_port}"
+listen = "127.0.0.1:{web_port}"
+state_directory = "{directory}/state"
+registry_file = "{directory}/registry.json"
+operator_name = "Pacific Mail Registrar"
+operator_address = "1 Example Street, Geneva"
+zone = "registry.example"
+reserved_names = true
+
+[security]
+# All the town sits behind one address.
+requests_per_minute = 20000
+
+[domain_age]
+servers = ["{rdap.url}"]
+bootstrap = ""
+networks = ["127.0.0.0/8"]
+
+[certification]
+port = {smtp_port}
+hello = "probe.registry.example"
+foreign_domain = "victim.example"
+pause = 0
+networks = ["127.60.0.0/16"]
+nameservers = ["{dns.endpoint}"]
+"""
+
+
+def _invite_administrator(file: Path) -> str:
+    command = ["registrar", "--config", str(file), "staff", "add", "grace@registrar.example"]
+    command += ["--name", "Grace Okafor", "--role", "administrator"]
+    result = CliRunner().invoke(app, command, terminal_width=200)
+    found = re.search(r"http://localhost:\d+/invitation/[\w-]+", result.output)
+    assert found is not None, result.output
+    return found[0]
+
+
+def _sponsors(office: Office, number: int) -> list[Sponsor]:
+    """Let some owners of trusted servers sign in by password."""
+    hashed = hash_password(PASSWORD)
+    with office.work() as work:
+        soon = work.today + relativedelta(months=2)
+        rows = work.session.execute(
+            select(Server, Account)
+            .join(Account, Account.id == Server.owner_id)
+            .where(Server.state == State.ACTIVE, Server.fee_paid_until > soon)
+            .order_by(Server.id)
+        )
+        found = [pair for pair in rows if may_vouch(work, pair[0])][:number]
+        for _, account in found:
+            account.password_hash = hashed
+        return [Sponsor(account.email, account.name, one.hostname) for one, account in found]
+
+
+def _start_gateway(stack: contextlib.ExitStack, town: Town, hostname: str) -> Gateway:
+    domain = hostname.partition(".")[2]
+    address = fresh_address()
+    town.dns.set(hostname, "A", address)
+    town.dns.set(domain, "MX", f"10 {hostname}.")
+    (town.directory / "mail" / domain / "postmaster").mkdir(parents=True)
+    file = town.directory / f"{domain}.toml"
+    file.write_text(f"""\
+hostname = "{hostname}"
+state_directory = "{town.directory}/state-{domain}"
+workers = 1
+shutdown_timeout = 5
+
+[receiving]
+listen = ["{address}:{town.smtp_port}"]
+
+[receiving.backend]
+kind = "maildir"
+maildir = "{town.directory}/mail/{{domain}}/{{local_part}}/Maildir"
+domains = ["{domain}"]
+
+[verification]
+callback_port = {town.smtp_port}
+callback_networks = ["127.60.0.0/16"]
+
+[sending]
+enabled = false
+
+[registry]
+kind = "file"
+path = "{town.registry_file}"
+
+[dns]
+nameservers = ["{town.dns.endpoint}"]
+""")
+    log = town.directory / f"{domain}.log"
+    process = _start(stack, ("gateway", "--config", str(file)), log)
+    return Gateway(hostname, address, town.smtp_port, log, process)
+
+
+def _start(
+    stack: contextlib.ExitStack, arguments: tuple[str, ...], log: Path
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "countersign", *arguments],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    stack.callback(_stop, process)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+    return False
