@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -22,7 +23,7 @@ from countersign.registrar.api import (
     servers,
     sponsors,
 )
-from countersign.registrar.api.document import describe
+from countersign.registrar.api.document import describe, first_sentence
 from countersign.registrar.api.guarding import PREFIX
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.access import Access, declared
@@ -41,7 +42,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
 _ABOUT = """
 The registrar for programs: what an owner or agent does in a browser, and what a gateway needs.
 
-- **Tokens** are made in the browser on the page *Tokens for programs*, with scopes, for all of
+- **Tokens** are made in the browser on the page *API tokens*, with scopes, for all of
   one's servers or a single one. They are sent as `Authorization: Bearer …`.
 - **Errors** are problem details (RFC 9457), with a sentence that says what to do. 400: the
   request is not of the form that is described here. 422: it is, but the rules are against it.
@@ -77,14 +78,44 @@ def make_api(office: Office) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One route, for people to read."""
+
+    subject: str
+    method: str
+    path: str
+    """Below `/api`."""
+    summary: str
+    access: Access
+
+
+def overview() -> Iterator[Entry]:
+    """Return what there is, for people to read."""
+    for route in _routes():
+        for method in sorted(route.methods or ()):
+            yield Entry(
+                str(route.tags[0]),
+                method,
+                f"{PREFIX}{route.path}",
+                first_sentence(route.description),
+                declared(route.endpoint, route.path),
+            )
+
+
 def declarations() -> Iterator[tuple[str, str, Access]]:
     """Return method, path below /api and declaration of each route.
 
     Raises :class:`UndeclaredError` for a route that does not say who may use it.
     """
+    for route in _routes():
+        path = f"{PREFIX}{route.path}"
+        for method in sorted(route.methods or ()):
+            yield method, path, declared(route.endpoint, path)
+
+
+def _routes() -> Iterator[APIRoute]:
     for router in (*_ROUTERS, documents.router):
         for route in router.routes:
             if isinstance(route, APIRoute):
-                path = f"{PREFIX}{route.path}"
-                for method in sorted(route.methods or ()):
-                    yield method, path, declared(route.endpoint, path)
+                yield route

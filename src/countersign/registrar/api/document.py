@@ -5,6 +5,7 @@ Who may use a route, and which errors every route has, stands in one place: the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,7 +45,7 @@ def describe(app: FastAPI, declarations: Iterable[tuple[str, str, Access]]) -> N
         TOKEN: {
             "type": "http",
             "scheme": "bearer",
-            "description": "Made in the browser on the page 'Tokens for programs'. Scopes: "
+            "description": "Made in the browser on the page 'API tokens'. Scopes: "
             + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
             + ".",
         }
@@ -71,8 +72,7 @@ def _mend(operation: Operation, access: Access) -> None:
     _add_headers(responses)
     for parameter in operation.get("parameters", ()):
         _mend_schema(parameter)
-    summary = operation["description"].partition(".")[0]
-    operation["summary"] = summary.replace("\n", " ")
+    operation["summary"] = first_sentence(operation["description"])
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -83,6 +83,11 @@ def _mend_schema(parameter: dict[str, Any]) -> None:
     if len(kinds) == 1:
         del schema["anyOf"]
         schema.update(kinds[0])
+
+
+def first_sentence(text: str) -> str:
+    """Return what a description begins with, without the full stop."""
+    return re.split(r"[.;:]\s|[.;:]\Z", text, maxsplit=1)[0].replace("\n", " ")
 
 
 def _with_scope(description: str, access: Access) -> str:

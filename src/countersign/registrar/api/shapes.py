@@ -24,9 +24,9 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-def example(**values: object) -> ConfigDict:
+def example(**values: str) -> ConfigDict:
     """Return the setting by which a shape has an example in the document."""
-    return ConfigDict(json_schema_extra={"examples": [values]})
+    return ConfigDict(json_schema_extra={"examples": [{**values}]})
 
 
 _NO_NUL = r"^[^\u0000]*$"

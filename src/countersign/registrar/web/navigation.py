@@ -13,6 +13,7 @@ _FOOTER = (
     ("What this is", "/about"),
     ("Transparency", "/transparency"),
     ("Privacy", "/privacy"),
+    ("For programs", "/api"),
 )
 _OWNER = (
     ("Servers", "/servers"),

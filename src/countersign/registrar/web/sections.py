@@ -56,6 +56,7 @@ MODULES = (
     "public.directory",
     "public.hosts",
     "public.transparency",
+    "public.api",
 )
 """Below `countersign.registrar.web`."""
 
