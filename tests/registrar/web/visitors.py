@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import secrets
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ def add_account(office: Office, *roles: Role, name: str = "", password_hash: str
     number = next(_numbers)
     with office.work() as work:
         account = Account(
-            email=f"person{number}@people.example",
+            email=f"person{number}-{secrets.token_hex(4)}@people.example",
             name=name or f"Person {number}",
             password_hash=password_hash,
             created_at=work.now,

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import extract, func, select
+from sqlalchemy import CTE, extract, func, select
 
 from countersign.registrar.operations.office import Work
 from countersign.storage.database.counting import add_to
 from countersign.storage.database.money import LedgerAccount, LedgerTotal, Purpose, Transfer
 from countersign.storage.database.publication import MonthCount
 
-_SIDES = {"debit": Transfer.debit_account_id, "credit": Transfer.credit_account_id}
+_SIDES = {"debit": "debit_account_id", "credit": "credit_account_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,34 @@ def carry_months(work: Work, through: int) -> None:
 def _after(
     work: Work, through: int
 ) -> Iterator[tuple[datetime.date, tuple[str, Purpose, str], int]]:
-    year, month = extract("year", Transfer.at), extract("month", Transfer.at)
+    recent = entries_after(through).c
+    year, month = extract("year", recent.at), extract("month", recent.at)
     for side, column in _SIDES.items():
         rows = work.session.execute(
-            select(year, month, LedgerAccount.purpose, Transfer.currency, func.sum(Transfer.amount))
-            .join(LedgerAccount, LedgerAccount.id == column)
-            .where(Transfer.id > through)
-            .group_by(year, month, LedgerAccount.purpose, Transfer.currency)
-            .order_by(year, month, LedgerAccount.purpose, Transfer.currency)
+            select(year, month, LedgerAccount.purpose, recent.currency, func.sum(recent.amount))
+            .join(LedgerAccount, LedgerAccount.id == recent[column])
+            .group_by(year, month, LedgerAccount.purpose, recent.currency)
+            .order_by(year, month, LedgerAccount.purpose, recent.currency)
         )
         for in_year, in_month, purpose, currency, amount in rows:
             day = datetime.date(int(in_year), int(in_month), 1)
             yield day, (side, purpose, currency), int(amount)
+
+
+def entries_after(through: int) -> CTE:
+    """Return the entries after one, to be selected from.
+
+    They are few, and are found first: else an engine may begin with all accounts there are.
+    """
+    columns = (
+        Transfer.at,
+        Transfer.debit_account_id,
+        Transfer.credit_account_id,
+        Transfer.currency,
+        Transfer.amount,
+    )
+    recent = select(*columns).where(Transfer.id > through).cte("recent")
+    return recent.prefix_with("MATERIALIZED")
 
 
 def _kind_of(side: str, purpose: Purpose, currency: str) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, sele
 from sqlalchemy.orm import aliased
 
 from countersign.registrar.money.csv_export import Cell
-from countersign.registrar.operations.ledger_months import carry_months
+from countersign.registrar.operations.ledger_months import carry_months, entries_after
 from countersign.registrar.operations.office import Office, Work
 from countersign.storage.database.money import (
     LedgerAccount,
@@ -196,12 +196,12 @@ def trial_balance(work: Work) -> list[Total]:
 def _sums(work: Work, through: int) -> list[tuple[Purpose, str, int, int]]:
     """Return purpose, currency, debit and credit of the entries after one."""
     found: dict[tuple[Purpose, str], list[int]] = {}
-    for place, side in enumerate((Transfer.debit_account_id, Transfer.credit_account_id)):
+    recent = entries_after(through).c
+    for place, side in enumerate((recent.debit_account_id, recent.credit_account_id)):
         rows = work.session.execute(
-            select(LedgerAccount.purpose, Transfer.currency, func.sum(Transfer.amount))
+            select(LedgerAccount.purpose, recent.currency, func.sum(recent.amount))
             .join(LedgerAccount, LedgerAccount.id == side)
-            .where(Transfer.id > through)
-            .group_by(LedgerAccount.purpose, Transfer.currency)
+            .group_by(LedgerAccount.purpose, recent.currency)
         )
         for purpose, currency, amount in rows:
             found.setdefault((purpose, currency), [0, 0])[place] = int(amount)

@@ -10,9 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from countersign.registrar.operations.office import Work
 from countersign.registrar.queries.paging import Page, after, bounded, page_of, read_cursor
-from countersign.rules.life_cycle import State
 from countersign.storage.database.publication import PlaceCount
-from countersign.storage.database.servers import Server
+from countersign.storage.database.servers import IS_ACTIVE, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,7 @@ def servers_at(
 ) -> Page[Server]:
     """Return the active servers of a country or city: by city, then name."""
     columns = [Server.city, Server.display_key, Server.id]
-    statement = (
-        select(Server)
-        .where(Server.state == State.ACTIVE, Server.country == country)
-        .order_by(*columns)
-    )
+    statement = select(Server).where(IS_ACTIVE, Server.country == country).order_by(*columns)
     if city is not None:
         statement = statement.where(Server.city == city)
     if providers_only:
@@ -122,7 +117,7 @@ def _begins(
     statement = (
         select(Server)
         .where(
-            Server.state == State.ACTIVE,
+            IS_ACTIVE,
             column >= key,
             column < _successor(key),
         )

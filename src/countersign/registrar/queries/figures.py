@@ -12,6 +12,9 @@ from countersign.registrar.operations.office import Work
 from countersign.rules.life_cycle import State
 from countersign.storage.database.publication import Fact, MonthCount, StateCount
 
+LEDGER = "ledger "
+"""How kinds of `MonthCount` begin that are the registrar's own accounts, and nobody else's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Months:
@@ -29,7 +32,7 @@ def by_month(work: Work, number: int = 24) -> Months:
     months = [last - relativedelta(months=back) for back in range(number - 1, -1, -1)]
     counts: dict[str, list[int]] = {}
     for row in work.session.scalars(select(MonthCount).where(MonthCount.month >= months[0])):
-        if row.month in months:
+        if row.month in months and not row.kind.startswith(LEDGER):
             counts.setdefault(row.kind, [0] * number)[months.index(row.month)] = row.count
     return Months(months, counts)
 

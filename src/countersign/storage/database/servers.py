@@ -6,10 +6,17 @@ import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from countersign.rules.life_cycle import LIVE, PUBLISHED, State
+from countersign.rules.life_cycle import LIVE, State
 from countersign.rules.roles import Role
 from countersign.storage.database.base import (
     Amount,
@@ -118,8 +125,8 @@ class Server(Base):
             Index(
                 f"ix_server_directory_{name}",
                 *columns,
-                sqlite_where=text(f"state IN ({_states(PUBLISHED)})"),
-                postgresql_where=text(f"state IN ({_states(PUBLISHED)})"),
+                sqlite_where=text(f"state = '{State.ACTIVE}'"),
+                postgresql_where=text(f"state = '{State.ACTIVE}'"),
             )
             for name, columns in (
                 ("place", ("country", "city", "display_key", "id")),
@@ -162,6 +169,10 @@ class ServerEvent(Base):
             postgresql_where=text("action = 'deregistration-proposed'"),
         ),
     )
+
+
+IS_ACTIVE: ColumnElement[bool] = Server.state == literal_column(f"'{State.ACTIVE}'")
+"""Written out, not bound: only so can an engine tell that an index of active servers will do."""
 
 
 class Particulars(Base):

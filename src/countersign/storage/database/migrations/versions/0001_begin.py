@@ -456,22 +456,22 @@ def upgrade() -> None:
             "ix_server_directory_name",
             ["display_key", "id"],
             unique=False,
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.create_index(
             "ix_server_directory_place",
             ["country", "city", "display_key", "id"],
             unique=False,
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.create_index(
             "ix_server_directory_providers",
             ["takes_customers", "country", "city", "display_key", "id"],
             unique=False,
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.create_index("ix_server_fee", ["state", "fee_paid_until"], unique=False)
         batch_op.create_index("ix_server_hostname", ["hostname", "id"], unique=False)
@@ -1662,18 +1662,18 @@ def downgrade() -> None:
         batch_op.drop_index("ix_server_fee")
         batch_op.drop_index(
             "ix_server_directory_providers",
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.drop_index(
             "ix_server_directory_place",
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.drop_index(
             "ix_server_directory_name",
-            sqlite_where=sa.text("state IN ('active', 'suspended')"),
-            postgresql_where=sa.text("state IN ('active', 'suspended')"),
+            sqlite_where=sa.text("state = 'active'"),
+            postgresql_where=sa.text("state = 'active'"),
         )
         batch_op.drop_index("ix_server_agent")
         batch_op.drop_index("ix_server_admin_contact")
