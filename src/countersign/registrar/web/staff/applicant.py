@@ -8,6 +8,7 @@ from typing import Any
 
 from countersign.registrar.operations.documents_of import label_of
 from countersign.registrar.particulars.company import Company
+from countersign.registrar.particulars.contact import show_phone
 from countersign.registrar.particulars.draft import Particulars
 from countersign.registrar.particulars.person import AdminContact, Director, IdentityDocument, Owner
 from countersign.registrar.web.filters import country, date, wording
@@ -165,7 +166,8 @@ def _of_company(company: Company) -> Pairs:
 
 
 def _reached_at(who: Owner | Director | Company | AdminContact) -> Pairs:
-    pairs: Pairs = [("Phone", who.phone), ("Fax", who.fax), ("E-mail", who.email)]
+    phone, fax = show_phone(who.phone), show_phone(who.fax)
+    pairs: Pairs = [("Phone", phone), ("Fax", fax), ("E-mail", who.email)]
     return [(label, value) for label, value in pairs if value]
 
 

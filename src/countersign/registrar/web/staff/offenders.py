@@ -97,10 +97,11 @@ def record(visit: Visit) -> Response:
         errors["level"] = "Choose how grave it is."
     if offence_on is None:
         errors.setdefault("offence_on", "Enter the day of the offence.")
+    numbers = _numbers(visit, errors)
     if form.ticked("again") or errors or level is None or offence_on is None:
         return _record_form(visit, errors)
     details = offenders.Details(
-        form.text("name", 300), born, form.text("address", 1000), tuple(_numbers(visit))
+        form.text("name", 300), born, form.text("address", 1000), tuple(numbers)
     )
     case = form.text("case_reference", 100)
     question = Question(
@@ -137,7 +138,7 @@ def record(visit: Visit) -> Response:
     return decide(visit, question, act, lambda errors: _record_form(visit, errors))
 
 
-def _numbers(visit: Visit) -> list[offenders.GivenNumber]:
+def _numbers(visit: Visit, errors: Errors) -> list[offenders.GivenNumber]:
     form = visit.form
     given = [
         offenders.GivenNumber(
@@ -148,9 +149,9 @@ def _numbers(visit: Visit) -> list[offenders.GivenNumber]:
         for place in range(_NUMBERS)
     ]
     known = {kind for kind, _ in _KINDS}
-    for one in given:
+    for place, one in enumerate(given):
         if one.number and (one.kind not in known or len(one.country) < 2):
-            raise OperationError("Give the kind and the country of each number.")
+            errors[f"number_{place}"] = "Give the kind and the country of each number."
     return [one for one in given if one.number]
 
 

@@ -241,6 +241,7 @@ def compare(visit: Visit, server: int, offender: int) -> Response:
         offender=opened.offender,
         details=opened.details,
         number_words=applicant.NUMBER_WORDS,
+        limits=_scores(visit),
         trail=_trail(server, row.hostname),
     )
 
