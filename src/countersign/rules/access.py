@@ -163,8 +163,8 @@ class Scope(StrEnum):
 
 
 SCOPE_WORDS: dict[Scope, str] = {
-    Scope.READ_SERVERS: "Read the state and events of your servers",
-    Scope.WRITE_SERVERS: "Change applications, ask for tests",
+    Scope.READ_SERVERS: "Read the state, events and tests of your servers",
+    Scope.WRITE_SERVERS: "Fill in, hand in and withdraw; ask for tests and sponsors",
     Scope.READ_HOLDINGS: "Read privileged users, keys and traps",
     Scope.WRITE_HOLDINGS: "Register and revoke privileged users and keys",
     Scope.QUERY_OFFENDERS: "Ask about offenders",
