@@ -7,12 +7,14 @@ import json
 from typing import Any
 
 import pytest
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from countersign.registrar.api import public
 from countersign.registrar.api.app import make_api
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.app import make_app
+from countersign.rules.access import Scope
 from tests.registrar.api.programs import Desk, Program, good, refused
 from tests.registrar.operations import life, treasury
 
@@ -37,8 +39,19 @@ class TestAddresses:
     def test_a_wrong_method_is_told_the_right_ones(self, program: Program) -> None:
         answer = program.delete("/servers")
         refused(answer, 405)
-        assert answer.headers["Allow"] == "GET, POST"
-        assert program.call("PATCH", "/figures").headers["Allow"] == "GET"
+        assert answer.headers["Allow"] == "GET, HEAD, POST"
+        assert program.call("PATCH", "/figures").headers["Allow"] == "GET, HEAD"
+        assert program.call("HEAD", "/payment-notices").headers["Allow"] == "POST"
+
+    def test_the_head_of_what_can_be_got_can_be_asked_for_alone(self, program: Program) -> None:
+        whole = good(program.get("/figures"))
+        with capture_logs() as logs:
+            head = good(program.call("HEAD", "/figures"))
+        assert head.content == b""
+        for name in ("ETag", "Content-Type", "Content-Length"):
+            assert head.headers[name] == whole.headers[name]
+        assert [one["method"] for one in logs] == ["HEAD"]
+        assert program.call("HEAD", "/servers/1").status_code == 404
 
     def test_an_unknown_parameter_is_told_which_are_known(self, program: Program) -> None:
         told = refused(program.get("/servers", params={"limti": 3}), 400)
@@ -117,6 +130,41 @@ class TestBodies:
         }
         for value in ("zoe@", "Müller", "1970"):
             assert value not in json.dumps(told, ensure_ascii=False)
+
+
+@sqlite_only
+async def test_nothing_is_read_from_those_who_may_not_send(desk: Desk) -> None:
+    async def receive() -> Message:
+        raise AssertionError("something was read")
+
+    token = desk.token(life.make_account(desk.office), Scope.READ_MONEY)
+    for header, status in (
+        (b"", 401),
+        (f"Bearer csr_{'x' * 43}".encode(), 401),
+        (f"Bearer {token}".encode(), 403),
+    ):
+        sent: list[Message] = []
+
+        async def send(message: Message, kept: list[Message] = sent) -> None:
+            kept.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/api/v1/servers/1/documents",
+            "query_string": b"kind=passport&subject=owner",
+            "headers": [
+                (b"host", b"localhost:8025"),
+                (b"content-length", b"9000000"),
+                (b"authorization", header),
+            ],
+            "client": ("192.0.2.1", 1),
+            "server": ("localhost", 8025),
+            "root_path": "",
+        }
+        await desk.app(scope, receive, send)
+        assert sent[0]["status"] == status
 
 
 @sqlite_only

@@ -25,6 +25,7 @@ from countersign.registrar.api import (
 )
 from countersign.registrar.api.document import describe, first_sentence
 from countersign.registrar.api.guarding import PREFIX
+from countersign.registrar.api.head_requests import HeadRequests
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.access import Access, declared
 
@@ -68,6 +69,7 @@ def make_api(office: Office) -> FastAPI:
     )
     app.state.office = office
     app.state.methods = [(compile_path(path)[0], method) for method, path, _ in declarations()]
+    app.add_middleware(HeadRequests)
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router, prefix=PREFIX)

@@ -62,7 +62,7 @@ def _mend(operation: Operation, access: Access) -> None:
     if operation.get("parameters") or "requestBody" in operation:
         codes.append(400)
     if "requestBody" in operation:
-        codes.append(413)
+        codes += [408, 413]
     if access.kind is Kind.TOKEN:
         codes += [401, 403]
         operation["security"] = [{TOKEN: [str(access.scope)] if access.scope else []}]

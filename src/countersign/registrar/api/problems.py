@@ -150,4 +150,5 @@ def _on_http(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     path = str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))
-    return sorted({method for form, method in request.app.state.methods if form.match(path)})
+    found = {method for form, method in request.app.state.methods if form.match(path)}
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
