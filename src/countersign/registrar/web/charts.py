@@ -217,11 +217,11 @@ class _Axis:
         step = math.ceil(len(texts) / _LABELS)
         last = len(texts) - 1
         kept = [k for k in range(len(texts)) if (last - k) % step == 0]
-        # Many points lie so close that the last one's label would run over the edge.
+        # Many points lie so close that the last one's label would run over the edge: it ends there.
         ends = step > 1
         return [
             Label(
-                self.width - RIGHT if ends and k == last else self.x(k),
+                self.width if ends and k == last else self.x(k),
                 texts[k],
                 (len(kept) - 1 - at) % 3 != 0,
                 ends and k == last,

@@ -59,6 +59,9 @@
     for (const form of document.querySelectorAll("form[data-sent]")) release(form);
   });
 
+  // A telephone that is turned has room for other tabs.
+  window.addEventListener("resize", () => showTab(document));
+
   document.addEventListener("DOMContentLoaded", () => prepare(document));
   document.addEventListener("htmx:afterSettle", (event) => prepare(event.target));
 })();
