@@ -10,6 +10,10 @@ from tests.registrar.browser.person import Person
 
 PUBLIC_REASON = "Unsolicited mail of a customer"
 REMEDY_DONE = "The account is closed, and new customers may write to 50 people a day."
+_SCREENERS = {
+    "sofia@registrar.example": "Sofia Lindqvist",
+    "judith@registrar.example": "Judith Adler",
+}
 _TIMES_THREE = "Clear, with a larger bond"
 
 
@@ -73,7 +77,7 @@ def compare_outback(sofia: Person) -> None:
     sofia.wait_for("RDAP")
     sofia.picture("file-doubtful")
     sofia.follow("Side by side")
-    sofia.picture("side-by-side", phone=True)
+    sofia.picture("side-by-side")
 
 
 def decide_at_once(one: Person, other: Person) -> tuple[Person, Person]:
@@ -86,7 +90,7 @@ def decide_at_once(one: Person, other: Person) -> tuple[Person, Person]:
         person.follow(OUTBACK)
         _decide(person, _TIMES_THREE, f"It is the man on record, says {person.email}.")
         assert person.says("Clear with a larger bond")
-    one.picture("confirm-a-decision", phone=True)
+    one.picture("confirm-a-decision")
     with one.page.expect_navigation(), other.page.expect_navigation():
         for person in (one, other):
             # After this call: so that neither browser waits for the other's answer.
@@ -97,8 +101,11 @@ def decide_at_once(one: Person, other: Person) -> tuple[Person, Person]:
     first.look()
     assert late.heading() == "Somebody else was first", late.heading()
     assert late.says("has decided in the meantime")
+    assert late.says(_SCREENERS[first.email])
     assert first.says(f"{OUTBACK} has been cleared")
     late.picture("somebody-else-was-first", phone=True)
+    late.follow("See how it stands now")
+    assert late.main.get_by_text("Screening passed").count() == 1
     return first, late
 
 
@@ -139,7 +146,7 @@ def audit(amir: Person) -> None:
     """See who looked at what, and who asked about offenders."""
     amir.open("/staff/access-log")
     assert amir.says("Sofia Lindqvist")
-    amir.picture("access-log", phone=True)
+    amir.picture("access-log")
     amir.open("/staff/offender-queries")
     assert amir.says("Zoë Müller")
     assert not amir.says("Quill")

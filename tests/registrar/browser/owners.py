@@ -42,7 +42,7 @@ def apply_for_harbour(zoe: Person, reader: Person) -> str:
     assert zoe.page.get_by_role("button", name="Submit the application").count() == 0
     applying.confirm_address(reader, papers.JAN, HARBOUR)
     applying.submit(zoe, base)
-    zoe.picture("submitted", phone=True)
+    zoe.picture("submitted")
     assert "Submitted" in zoe.heading()
     return base
 

@@ -22,7 +22,8 @@ def wait_for_the_test(owner: Person, hostname: str, base: str) -> None:
     owner.follow("Report")
     assert owner.says("Passed")
     assert not owner.says("Failed: to be put right")
-    owner.picture(f"test-of-{hostname.partition('.')[2].partition('.')[0]}", phone=True)
+    if hostname == HARBOUR:
+        owner.picture("relay-test")
 
 
 def find_sponsors(zoe: Person, base: str, sponsors: list[tuple[Sponsor, Person]]) -> None:
@@ -46,14 +47,15 @@ def find_sponsors(zoe: Person, base: str, sponsors: list[tuple[Sponsor, Person]]
     zoe.open(f"{base}/sponsors")
     assert zoe.says("3 of 3")
     assert zoe.says("no bond is asked for")
-    zoe.picture("sponsors", phone=True)
+    zoe.picture("sponsors")
     zoe.town.mailbox.letter(ZOE, HARBOUR)
 
 
 def accept_contract(owner: Person, base: str) -> bytes:
     """Read the contract and accept it; returns the PDF of what was accepted."""
     owner.open(f"{base}/contract")
-    owner.picture("contract")
+    if owner.email == ZOE:
+        owner.picture("contract")
     owner.main.locator('[name="accept"]').check()
     owner.press("Accept the contract")
     owner.open(f"{base}/contract")
@@ -115,7 +117,7 @@ def look_at_the_ledger(tomas: Person) -> None:
     """See that all balances come to zero."""
     tomas.open("/staff/ledger")
     assert tomas.says("Sums to zero")
-    tomas.picture("ledger", phone=True)
+    tomas.picture("ledger")
 
 
 def see_it_active(owner: Person, base: str, hostname: str) -> None:

@@ -107,4 +107,4 @@ def hire(staff: Staff) -> None:
     assert staff.tomas.heading() == "What waits for you"
     staff.grace.open("/staff/accounts")
     assert staff.grace.says("tomas@registrar.example")
-    staff.grace.picture("staff", phone=True)
+    staff.grace.picture("staff")
