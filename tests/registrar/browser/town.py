@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import re
-import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,13 +35,12 @@ from countersign.storage.database.accounts import Account
 from countersign.storage.database.servers import Server
 from tests.gateway.world import free_port, fresh_address
 from tests.registrar.browser.letters import Mailbox
+from tests.registrar.browser.processes import START_SECONDS, Gateway, start, wait_until
 from tests.registrar.web.resolving import name_server
 
 PASSWORD = "orchid tractor velvet quorum"
 """Everybody's."""
 NEIGHBOURS = 150
-_START_SECONDS = 60
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -56,31 +50,6 @@ class Sponsor:
     email: str
     name: str
     hostname: str
-
-
-@dataclass
-class Gateway:
-    """A registered mail server to be: a gateway that reads the registrar's file."""
-
-    hostname: str
-    address: str
-    port: int
-    log_file: Path
-    process: subprocess.Popen[bytes]
-
-    def wait_for_greeting(self) -> None:
-        """Wait until it can be tested."""
-
-        def greets() -> bool:
-            assert self.process.poll() is None, self.log_file.read_text()
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((self.address, self.port), timeout=5) as connection,
-            ):
-                return connection.recv(3) == b"220"
-            return False
-
-        wait_until(greets, f"{self.hostname} greets", _START_SECONDS)
 
 
 @dataclass
@@ -117,14 +86,6 @@ class Town:
         self.dns.set(hostname, "A", fresh_address())
 
 
-def wait_until(holds: Callable[[], bool], what: str, seconds: float) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(_POLL_SECONDS)
-
-
 @contextlib.contextmanager
 def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
     """Start all of it. young, other: the hosts with a gateway; the domain of the first is young."""
@@ -154,9 +115,9 @@ def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
             smtp_port,
         )
         log = directory / "registrar.log"
-        process = _start(stack, ("registrar", "--config", str(file)), log)
+        process = start(stack, ("registrar", "--config", str(file)), log)
         answers = partial(_answers, process, town.url, log)
-        wait_until(answers, "the registrar answers", _START_SECONDS)
+        wait_until(answers, "the registrar answers", START_SECONDS)
         for hostname in (young, other):
             town.gateways[hostname] = _start_gateway(stack, town, hostname)
         yield town
@@ -256,32 +217,8 @@ path = "{town.registry_file}"
 nameservers = ["{town.dns.endpoint}"]
 """)
     log = town.directory / f"{domain}.log"
-    process = _start(stack, ("gateway", "--config", str(file)), log)
+    process = start(stack, ("gateway", "--config", str(file)), log)
     return Gateway(hostname, address, town.smtp_port, log, process)
-
-
-def _start(
-    stack: contextlib.ExitStack, arguments: tuple[str, ...], log: Path
-) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "countersign", *arguments],
-            stdout=output,
-            stderr=output,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-    stack.callback(_stop, process)
-    return process
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
