@@ -149,7 +149,7 @@ def _measure(console: Console, office: Office, query_ms: float) -> Iterator[Timi
         (path, str(role), path, lambda role=role: site.visitor(role))  # type: ignore[misc]
         for role, paths in (
             (Role.OWNER, ("/servers", "/sponsorship")),
-            (Role.SCREENER, ("/staff", "/staff/screening", "/staff/servers?q=mail.a")),
+            (Role.SCREENER, ("/staff", "/staff/screening", "/staff/servers?host=mail.a")),
             (Role.ADJUDICATOR, ("/staff/cases", f"/staff/servers/{active.id}")),
             (Role.TREASURER, ("/staff/payments", "/staff/ledger")),
             (Role.AUDITOR, ("/staff/access-log",)),

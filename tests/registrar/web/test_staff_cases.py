@@ -12,7 +12,7 @@ from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.remedies import report_remedy
 from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
-from countersign.storage.database.money import Purpose
+from countersign.storage.database.money import InvoiceKind, InvoiceState, Purpose
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
 from countersign.storage.database.servers import Server
 from tests.registrar.conftest import Clock
@@ -116,7 +116,7 @@ def test_of_two_adjudicators_the_second_is_told(site: Site, office: Office, key:
     suspend(first, key)
     page = second.press("Suspend it")
     assert page.status_code == 409
-    assert "Ana Ortiz, adjudicator has decided in the meantime" in page.text
+    assert "Ana Ortiz, adjudicator, has decided in the meantime" in page.text
     assert len(treasury.events(office, key, "suspend")) == 1
 
 
@@ -271,3 +271,27 @@ class TestDeregistrations:
         browser.press("See what follows", {"decision": "drop", "reason": "It was the second."})
         browser.press("Drop the proposal")
         assert treasury.state_of(office, key) is State.ACTIVE
+
+
+def test_a_sponsors_share_is_given_up_on_appeal(site: Site, office: Office) -> None:
+    key, (sponsor, *_) = treasury.make_sponsored(office)
+    propose(at_desk(site, Role.ADJUDICATOR), key, "0")
+    found = forfeiture_of(office, key)
+    with office.work() as work:
+        found = work.session.get_one(Forfeiture, found.id)
+        found.reply_until = work.now
+    browser = at_desk(site, Role.ADJUDICATOR)
+    browser.open(page_of(key, f"/forfeitures/{found.id}/decision"))
+    page = browser.press("See what follows", {"decision": "confirm", "reason": "It is plain."})
+    assert "(sponsor share)" in page.text, "what it means for the sponsors is shown too"
+    browser.press("Forfeit it")
+    share = treasury.open_invoice(office, sponsor, InvoiceKind.SPONSOR_SHARE)
+    page = browser.open(page_of(sponsor, "/money"))
+    address = page_of(sponsor, f"/shares/{share.id}")
+    assert f'href="{address}"' in page.text
+    browser.open(address)
+    assert browser.press("See what follows", {"reason": ""}).status_code == 422
+    browser.press("See what follows", {"reason": "They had given notice by fax."})
+    browser.press("Give it up")
+    assert not treasury.invoices(office, sponsor, InvoiceKind.SPONSOR_SHARE, InvoiceState.OPEN)
+    assert browser.open(page_of(key, f"/shares/{share.id}")).status_code == 404

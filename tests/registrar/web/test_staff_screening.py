@@ -105,7 +105,7 @@ def test_of_two_screeners_the_second_is_told_who_was_first(site: Site, office: O
     first.press("Clear the application")
     page = second.press("Refuse the application")
     assert page.status_code == 409
-    assert "Sue Green, screener has decided in the meantime" in page.text
+    assert "Sue Green, screener, has decided in the meantime" in page.text
     assert "The papers are not his." in page.text, "what the second had entered is not lost"
     assert treasury.state_of(office, key) is State.SCREENED
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from countersign.registrar.money.amount import format_amount
 from countersign.registrar.operations import bank_debits, payments, payouts
 from countersign.registrar.operations.deregistration import deregistration_proposals
 from countersign.registrar.operations.office import Work
@@ -117,7 +118,12 @@ def unallocated(work: Work) -> Queue:
     """Return the payments of which something is not allocated."""
     waiting = select(Payment.id).where(Payment.allocated < Payment.amount)
     items = [
-        Item(f"Payment {one.id}", str(one.source), one.received_on, f"/staff/payments/{one.id}")
+        Item(
+            format_amount(one.amount - one.allocated, one.currency),
+            f"payment {one.id}, by {one.source}",
+            one.received_on,
+            f"/staff/payments/{one.id}",
+        )
         for one in payments.unallocated(work, limit=_FIRST)
     ]
     return Queue(_count(work, waiting), items)
@@ -127,7 +133,12 @@ def debits(work: Work) -> Queue:
     """Return the debits on bank statements that nobody knows yet."""
     waiting = select(BankDebit.id).where(BankDebit.state == DebitState.OPEN)
     items = [
-        Item(f"Debit {one.id}", one.note[:80], one.booked_on, f"/staff/payments/debits/{one.id}")
+        Item(
+            format_amount(one.amount, one.currency),
+            f"debit {one.id}: {one.note[:80]}",
+            one.booked_on,
+            f"/staff/payments/debits/{one.id}",
+        )
         for one in bank_debits.open_debits(work, limit=_FIRST)
     ]
     return Queue(_count(work, waiting), items)
@@ -141,7 +152,7 @@ def refunds(work: Work) -> Queue:
     items = [
         Item(
             one.server.hostname,
-            one.currency,
+            format_amount(one.amount, one.currency),
             one.server.state_since,
             f"/staff/payments/payouts/{one.account_id}",
         )

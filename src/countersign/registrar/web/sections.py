@@ -25,6 +25,7 @@ MODULES = (
     "staff.sanctions",
     "staff.forfeitures",
     "staff.deregistrations",
+    "staff.shares",
     "staff.cases",
     "staff.offenders",
     "staff.payments",

@@ -106,10 +106,17 @@ def conflict(visit: Visit, question: Question, error: ConflictError) -> Response
         "staff/conflict.html",
         code=409,
         question=question,
-        error=str(error),
+        error=_with_name(str(error), happened),
         happened=happened,
         words=event_words,
     )
+
+
+def _with_name(text: str, happened: Sequence[timelines.Happened]) -> str:
+    """Return why a decision was not made, with the name of whoever was first if it is known."""
+    if not happened or happened[0].event.account_id is None:
+        return text
+    return text.replace("Somebody else", f"{happened[0].who},", 1)
 
 
 def seen_version(visit: Visit) -> int:
