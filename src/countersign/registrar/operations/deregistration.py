@@ -107,6 +107,8 @@ def deregister(
 
 def deregistration_proposal(work: Work, server: Server) -> ServerEvent | None:
     """Return the proposal to strike a server off that waits for a decision."""
+    if server.state not in PUBLISHED:
+        return None
     last = work.session.scalar(
         select(ServerEvent)
         .where(

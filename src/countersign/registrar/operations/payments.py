@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from countersign.registrar.money.amount import format_amount
 from countersign.registrar.money.webhook import PaymentNotice
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.intake import Receipt, take_in
 from countersign.registrar.operations.ledger import ledger_account, transfer
 from countersign.registrar.operations.locks import hold
@@ -77,6 +77,7 @@ def allocate(
     require(actor, Permission.MOVE_MONEY)
     hold_payment(work, payment, seen_version)
     server = work.session.get_one(Server, invoice.server_id)
+    refuse_own_cause(actor, server)
     hold(work, server)
     hold(work, invoice)
     return put(work, actor, payment, invoice, amount=amount)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import literal_column, select
 
 from countersign.registrar.money.amount import format_amount
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import ledger_account, transfer
 from countersign.registrar.operations.locks import hold
@@ -63,6 +63,7 @@ def pay_out(
     due.
     """
     require(actor, Permission.MOVE_MONEY)
+    refuse_own_cause(actor, server)
     hold(work, server)
     source = ledger_account(work, Purpose.REFUND_DUE, currency, server.id)
     if not 0 < amount <= source.balance:
