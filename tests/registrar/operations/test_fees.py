@@ -15,7 +15,7 @@ from countersign.storage.database.money import InvoiceKind, InvoiceState
 from countersign.storage.database.publication import Listing
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import treasury
-from tests.registrar.operations.test_money_payments import at_once
+from tests.registrar.operations.at_once import at_once
 from tests.registrar.operations.test_sanctions import suspend
 from tests.registrar.operations.treasury import FEE, OLD
 

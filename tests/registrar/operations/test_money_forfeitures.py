@@ -26,6 +26,7 @@ from countersign.storage.database.promises import Forfeiture, ForfeitureState
 from countersign.storage.database.publication import MonthCount
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import life, treasury
+from tests.registrar.operations.at_once import at_once
 from tests.registrar.operations.treasury import BOND, OLD
 
 if TYPE_CHECKING:
@@ -260,3 +261,36 @@ def test_the_letters_of_a_forfeiture_reach_all_who_are_concerned(office: Office)
     for template in ("forfeiture-proposed", "forfeiture-executed"):
         assert {one["account"] for one in treasury.letters(office, template)} == concerned
     assert treasury.events(office, server_id, Action.SUSPEND)
+
+
+def test_a_bond_is_forfeited_once_whoever_decides_at_once(office: Office, clock: Clock) -> None:
+    server_id = treasury.make_active(office)
+    forfeiture_id = propose(office, server_id, BOND)
+    second, treasurer = treasury.second_adjudicator(office), treasury.treasurer(office)
+    clock.advance(days=15)
+    results = at_once(
+        lambda: confirm(office, forfeiture_id, second) or True,
+        lambda: confirm(office, forfeiture_id, treasurer) or True,
+        lambda: execute_if_due(office, forfeiture_id),
+    )
+    assert sum(one is True for one in results) == 1, results
+    assert all(one in (True, False) or isinstance(one, ConflictError) for one in results)
+    assert treasury.balances(office)[Purpose.BOND_FORFEITED] == BOND
+    assert treasury.server_of(office, server_id).offences == 1
+    treasury.check_ledger(office)
+
+
+def test_an_owner_who_leaves_while_a_forfeiture_is_proposed_does_one_or_the_other(
+    office: Office,
+) -> None:
+    server_id = treasury.make_active(office)
+    actor = treasury.adjudicator(office)
+    results = at_once(
+        lambda: propose(office, server_id, BOND, actor=actor),
+        lambda: treasury.withdraw(office, server_id),
+    )
+    assert sum(isinstance(one, OperationError) for one in results) == 1, results
+    held = treasury.balances(office, server_id)[Purpose.BOND_HELD]
+    left = treasury.state_of(office, server_id) is State.WITHDRAWN
+    assert held == (0 if left else BOND)
+    treasury.check_ledger(office)

@@ -35,7 +35,7 @@ from countersign.storage.database.money import (
 )
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import life, treasury
-from tests.registrar.operations.test_money_payments import at_once
+from tests.registrar.operations.at_once import at_once
 from tests.registrar.operations.treasury import BOND, FEE
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from countersign.storage.database.money import (
 )
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import life, treasury
+from tests.registrar.operations.at_once import at_once
 from tests.registrar.operations.treasury import BOND, FEE, OLD
 
 if TYPE_CHECKING:
@@ -213,26 +213,6 @@ def test_who_saw_an_older_state_of_a_payment_is_told(office: Office) -> None:
     with pytest.raises(ConflictError, match="Somebody else"):
         allocate(office, payment, bond.id, 1_000, seen_version=seen)
     assert rest_of(office, payment) == BOND - 1_000
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Do things at the same time; returns what each returned or raised."""
-    results: list[object] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            results[number] = calls[number]()
-        except Exception as error:
-            results[number] = error
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_of_two_treasurers_who_use_a_payment_at_once_one_wins(office: Office) -> None:

@@ -29,13 +29,13 @@ from countersign.storage.database.money import Invoice, InvoiceKind, InvoiceStat
 from countersign.storage.database.promises import Sponsorship, SponsorshipState
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import life, treasury
+from tests.registrar.operations.at_once import at_once
 from tests.registrar.operations.test_money_forfeitures import (
     confirm,
     execute_if_due,
     propose,
     reply,
 )
-from tests.registrar.operations.test_money_payments import at_once
 from tests.registrar.operations.test_sanctions import strike_off
 from tests.registrar.operations.treasury import BOND, OLD
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from typing import Any
 
+from countersign.registrar.money.amount import format_amount
 from countersign.registrar.operations.counts import count_month
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import bond_held, ledger_account, transfer
 from countersign.registrar.operations.notices import tell_parties
 from countersign.registrar.operations.offers import review
-from countersign.registrar.operations.office import Actor, Work
+from countersign.registrar.operations.office import Actor, OperationError, Work
 from countersign.registrar.operations.refunds import refund_bond
 from countersign.registrar.operations.sanctions import suspend_at_once
 from countersign.registrar.operations.shares import claim
@@ -19,6 +22,24 @@ from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.money import Purpose, TransferKind
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
 from countersign.storage.database.servers import Server, ServerEvent
+
+_LARGEST_EVIDENCE = 8000
+
+
+def check_proposal(
+    work: Work, server: Server, amount: int, offence_on: datetime.date, evidence: dict[str, Any]
+) -> None:
+    """Raise :class:`OperationError` if a forfeiture cannot be proposed so."""
+    held = bond_held(work, server.id, server.bond_currency)
+    if not 0 <= amount <= held:
+        raise OperationError(
+            f"Only {format_amount(held, server.bond_currency)} are held for this server."
+        )
+    begun = server.active_since or work.today
+    if not begun <= offence_on <= work.today:
+        raise OperationError("On that day the server was not registered, or it has not come yet.")
+    if len(json.dumps(evidence)) > _LARGEST_EVIDENCE:
+        raise OperationError("This is too much evidence: name the reports by their keys.")
 
 
 def answerable(work: Work, server: Server, forfeiture: Forfeiture) -> list[Vouching]:

@@ -8,16 +8,19 @@ follows is in the event log: proposal, replies, decision, entries of the ledger.
 from __future__ import annotations
 
 import datetime
-import json
 from typing import Any
 
 from sqlalchemy import select
 
-from countersign.registrar.money.amount import format_amount
 from countersign.registrar.operations.access import require
-from countersign.registrar.operations.forfeiting import answerable, decide, execute, note
+from countersign.registrar.operations.forfeiting import (
+    answerable,
+    check_proposal,
+    decide,
+    execute,
+    note,
+)
 from countersign.registrar.operations.happenings import Happening
-from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.notices import tell_parties
 from countersign.registrar.operations.office import (
@@ -44,7 +47,6 @@ from countersign.storage.database.promises import Forfeiture, ForfeitureState
 from countersign.storage.database.servers import Server, ServerEvent
 
 _MAY_BE_PROPOSED = frozenset({State.ACTIVE, State.SUSPENDED, State.LAPSED})
-_LARGEST_EVIDENCE = 8000
 
 
 def propose(
@@ -69,7 +71,7 @@ def propose(
         raise OperationError(f"Nothing can be forfeited of a server that is {server.state}.")
     if pending_forfeiture(work, server) is not None:
         raise ConflictError("A forfeiture is being decided already.")
-    _check(work, server, amount, offence_on, evidence or {})
+    check_proposal(work, server, amount, offence_on, evidence or {})
     forfeiture = Forfeiture(
         server_id=server.id,
         state=ForfeitureState.PROPOSED,
@@ -96,21 +98,6 @@ def propose(
         run_at=forfeiture.reply_until,
     )
     return forfeiture
-
-
-def _check(
-    work: Work, server: Server, amount: int, offence_on: datetime.date, evidence: dict[str, Any]
-) -> None:
-    held = bond_held(work, server.id, server.bond_currency)
-    if not 0 <= amount <= held:
-        raise OperationError(
-            f"Only {format_amount(held, server.bond_currency)} are held for this server."
-        )
-    begun = server.active_since or work.today
-    if not begun <= offence_on <= work.today:
-        raise OperationError("On that day the server was not registered, or it has not come yet.")
-    if len(json.dumps(evidence)) > _LARGEST_EVIDENCE:
-        raise OperationError("This is too much evidence: name the reports by their keys.")
 
 
 def reply(work: Work, actor: Actor, forfeiture: Forfeiture, text: str) -> None:

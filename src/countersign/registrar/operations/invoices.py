@@ -7,8 +7,10 @@ server's row (`locks.py`).
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import aliased
 
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.notices import order_mail
@@ -152,18 +154,28 @@ def invoices_of(
 
 def paid_on(work: Work, invoice: Invoice) -> int:
     """Return what has been paid on an invoice, less what was given back, in minor units."""
-    total = 0
-    for side, sign in ((Transfer.credit_account_id, 1), (Transfer.debit_account_id, -1)):
-        amount = work.session.scalar(
-            select(func.coalesce(func.sum(Transfer.amount), 0))
-            .join(LedgerAccount, LedgerAccount.id == side)
-            .where(
-                Transfer.invoice_id == invoice.id,
-                LedgerAccount.purpose == TARGETS[invoice.kind],
-            )
+    return paid_on_each(work, [invoice.id])[invoice.id]
+
+
+def paid_on_each(work: Work, keys: Sequence[int]) -> dict[int, int]:
+    """Return the same for several invoices, by their keys."""
+    debit, credit = aliased(LedgerAccount), aliased(LedgerAccount)
+    target = case(TARGETS, value=Invoice.kind)
+    rows = work.session.execute(
+        select(
+            Transfer.invoice_id,
+            func.sum(case((credit.purpose == target, Transfer.amount), else_=0)),
+            func.sum(case((debit.purpose == target, Transfer.amount), else_=0)),
         )
-        total += sign * int(amount or 0)
-    return total
+        .join(Invoice, Invoice.id == Transfer.invoice_id)
+        .join(debit, debit.id == Transfer.debit_account_id)
+        .join(credit, credit.id == Transfer.credit_account_id)
+        .where(Transfer.invoice_id.in_(keys))
+        .group_by(Transfer.invoice_id)
+    )
+    paid = dict.fromkeys(keys, 0)
+    paid.update({key: int(into) - int(out_of) for key, into, out_of in rows if key is not None})
+    return paid
 
 
 def outstanding(work: Work, invoice: Invoice) -> int:
