@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import shutil
@@ -142,8 +143,10 @@ class MoneyMachine(RuleBasedStateMachine):
             self.trust(self.servers[-1])
             sponsors.append(self.servers[-1])
         self.apply(young=True)
-        for one in sponsors:
-            treasury.vouch(self.office, self.servers[-1], one)
+        with contextlib.suppress(OperationError):
+            # After a year of this story's time the domain may be old enough without them.
+            for one in sponsors:
+                treasury.vouch(self.office, self.servers[-1], one)
         if contract:
             treasury.accept_contract(self.office, self.servers[-1])
             self.pay_what_is_asked(self.servers[-1])
@@ -484,6 +487,8 @@ def check_any_order(new_url: Callable[[], str], examples: int, steps: int) -> No
                 max_examples=examples,
                 stateful_step_count=steps,
                 deadline=None,
+                # The same courses in every run: what is found here is found by everybody.
+                derandomize=True,
                 suppress_health_check=list(HealthCheck),
             ),
         )
