@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from countersign.registrar.operations import fees, one_by_one
+from countersign.registrar.operations import fees, one_by_one, taking_back
 from countersign.registrar.operations.office import Office, OperationError
 from countersign.rules.life_cycle import Action, State
-from countersign.storage.database.money import InvoiceKind, InvoiceState
+from countersign.storage.database.money import InvoiceKind, InvoiceState, Payment
 from countersign.storage.database.publication import Listing
 from countersign.storage.database.servers import Server
 from tests.registrar.operations import treasury
@@ -145,14 +146,34 @@ def test_one_server_that_cannot_be_done_stops_no_other(
     def move(work, server, *rest, **how):  # type: ignore[no-untyped-def]
         if server.id == servers[2]:
             raise OperationError("Not this one.")
+        if server.id == servers[3]:
+            raise IntegrityError("Zoe Muller", None, ValueError("Zoe Muller"))
         return ordinary(work, server, *rest, **how)
 
     monkeypatch.setattr(fees, "move", move)
     monkeypatch.setattr(one_by_one, "_AT_ONCE", 2)
     tally = fees.lapse(office)
-    assert (tally.done, tally.failed) == (4, 1)
+    assert (tally.done, tally.failed) == (3, 2)
     monkeypatch.setattr(fees, "move", ordinary)
-    assert fees.lapse(office).done == 1
+    assert fees.lapse(office).done == 2
+
+
+def test_a_renewal_that_is_taken_back_is_reminded_of_again(office: Office, clock: Clock) -> None:
+    server_id = treasury.make_active(office, registered_on=OLD)
+    until = until_of(office, server_id)
+    move_to(clock, until - days(29))
+    assert fees.remind(office).done == 1
+    renewal = treasury.open_invoice(office, server_id, InvoiceKind.FEE)
+    payment_id = treasury.pay(office, renewal, key="renewal")
+    move_to(clock, until - days(20))
+    actor = treasury.treasurer(office)
+    with office.work() as work:
+        payment = work.session.get_one(Payment, payment_id)
+        taking_back.take_back(work, actor, payment, "The bank took it back.")
+    assert until_of(office, server_id) == until
+    run = fees.run_daily(office)
+    assert (run.reminded.done, run.reminded.failed) == (1, 0)
+    assert [one["days"] for one in treasury.letters(office, "fee-reminder")] == [30, 30]
 
 
 def test_two_workers_at_once_lapse_and_remind_everybody_once(office: Office, clock: Clock) -> None:

@@ -65,7 +65,8 @@ def _remind(work: Work, server: Server) -> bool:
             work,
             "fee-reminder",
             account_id,
-            unique=f"{server.id}:{until}:{due}",
+            # A payment that is taken back brings the same day again: the version never comes twice.
+            unique=f"{server.id}:{until}:{due}:{server.version}",
             server=server.id,
             days=due,
             **({"invoice": invoice.id} if invoice else {}),

@@ -74,6 +74,11 @@ def _do_one(
         log.warning("server left for the next run", server=server_id, reason=str(error))
         tally.failed += 1
         return
+    except Exception as error:
+        # Whatever is wrong with one must not stop the rest. Its text may quote personal data.
+        log.error("server left for the next run", server=server_id, error=type(error).__name__)
+        tally.failed += 1
+        return
     if did:
         tally.done += 1
     else:
