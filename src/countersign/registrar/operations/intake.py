@@ -10,10 +10,12 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import select
 
 from countersign.registrar.money.amount import LARGEST, AmountError, format_amount, minor_digits
 from countersign.registrar.money.reference import find_references
+from countersign.registrar.operations.access import refuse_own_cause
 from countersign.registrar.operations.invoices import outstanding
 from countersign.registrar.operations.ledger import ledger_account, transfer
 from countersign.registrar.operations.locks import hold
@@ -35,6 +37,8 @@ from countersign.storage.database.money import (
 )
 from countersign.storage.database.once import insert_once
 from countersign.storage.database.servers import Server
+
+log = structlog.get_logger()
 
 _MOST_REFERENCES = 20
 
@@ -98,7 +102,7 @@ def take_in(
     )
     work.record(actor, "payment recorded", f"payment:{payment.id}", source=str(source))
     if receipt.is_clear:
-        _match(work, payment, receipt.text)
+        _try_to_match(work, actor, payment, receipt.text)
     return payment, True
 
 
@@ -125,21 +129,32 @@ def _known(work: Work, source: PaymentSource, receipt: Receipt) -> Payment:
     return payment
 
 
-def _match(work: Work, payment: Payment, text: str) -> None:
+def _try_to_match(work: Work, actor: Actor, payment: Payment, text: str) -> None:
+    try:
+        with work.session.begin_nested():
+            _match(work, actor, payment, text)
+    except OperationError as error:
+        # The money is at the bank all the same: a treasurer sees it in the queue.
+        log.warning("payment left unallocated", payment=payment.id, reason=str(error))
+
+
+def _match(work: Work, actor: Actor, payment: Payment, text: str) -> None:
     """Put a payment to the invoices that it names, if it is plain how.
 
     One reference: as much as the invoice asks for; what is above stays unallocated. Several: only
-    if they are open and come to exactly the amount that was paid.
+    if they are open and come to exactly the amount that was paid. Staff's own servers: never, by
+    what they record or import themselves.
     """
     numbers = find_references(text)
     if not 0 < len(numbers) <= _MOST_REFERENCES:
         return
-    named = [
-        invoice
-        for invoice in _hold_invoices(work, numbers)
-        if invoice.state is InvoiceState.OPEN and invoice.currency == payment.currency
-    ]
-    owed = [outstanding(work, invoice) for invoice in named]
+    named, owed = [], []
+    for server, invoice in _hold_invoices(work, numbers):
+        refuse_own_cause(actor, server)
+        amount = outstanding(work, invoice)
+        if amount > 0 and invoice.currency == payment.currency:
+            named.append(invoice)
+            owed.append(amount)
     if len(named) < len(numbers) or (len(named) > 1 and sum(owed) != payment.amount):
         return
     for invoice, amount in zip(named, owed, strict=True):
@@ -148,7 +163,7 @@ def _match(work: Work, payment: Payment, text: str) -> None:
             put(work, SYSTEM, payment, invoice, amount=min(amount, payment.amount))
 
 
-def _hold_invoices(work: Work, numbers: Sequence[int]) -> list[Invoice]:
+def _hold_invoices(work: Work, numbers: Sequence[int]) -> list[tuple[Server, Invoice]]:
     rows = work.session.execute(
         select(Server, Invoice)
         .join(Invoice, Invoice.server_id == Server.id)
@@ -158,4 +173,4 @@ def _hold_invoices(work: Work, numbers: Sequence[int]) -> list[Invoice]:
     for server, invoice in rows:
         hold(work, server)
         hold(work, invoice)
-    return [invoice for _, invoice in rows]
+    return [(server, invoice) for server, invoice in rows]

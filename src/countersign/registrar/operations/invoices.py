@@ -65,7 +65,8 @@ def bring_bond_invoice_up_to_date(work: Work, server: Server) -> None:
     missing = server.bond_due - bond_held(work, server.id, server.bond_currency)
     open_bond = open_invoice(work, server, InvoiceKind.BOND)
     if open_bond is not None:
-        if outstanding(work, open_bond) == missing:
+        # One that was opened again may ask for nothing: what was paid on it was set aside.
+        if missing > 0 and outstanding(work, open_bond) == missing:
             return
         close(work, open_bond, InvoiceState.CANCELLED)
     if missing > 0:

@@ -110,6 +110,7 @@ def payout_came_back(
     if (payout.amount, payout.currency) != (left, payment.currency):
         raise OperationError("The payment is not of the same amount as the payout.")
     server = work.session.get_one(Server, payout.server_id)
+    refuse_own_cause(actor, server)
     hold(work, server)
     reference = f"payout-came-back:{payout.id}"
     if work.session.scalar(select(Transfer.id).where(Transfer.reference == reference)):

@@ -12,7 +12,7 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import select
 
 from countersign.registrar.money.amount import format_amount
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.invoices import TARGETS, open_invoice, paid_on
 from countersign.registrar.operations.ledger import (
@@ -114,6 +114,7 @@ def _undoes(entry: Transfer) -> bool:
 def _undo(work: Work, actor: Actor, payment: Payment, allocation: Transfer, reason: str) -> None:
     invoice = work.session.get_one(Invoice, allocation.invoice_id)
     server = work.session.get_one(Server, invoice.server_id)
+    refuse_own_cause(actor, server)
     hold(work, server)
     hold(work, invoice)
     amount = allocation.amount
