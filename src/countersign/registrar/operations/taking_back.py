@@ -1,7 +1,8 @@
 """Undo what was done with a payment: a treasurer's mistake, or the bank that takes it back.
 
 What the money was put to gives it up again: invoices are open again, and what they were for is
-missing. What has been forfeited or paid out in the meantime cannot be taken back here.
+missing. What has been forfeited or paid out in the meantime is lost if the bank takes it back; if
+that is all of a payment, a treasurer books the debit as a loss.
 """
 
 from __future__ import annotations
@@ -53,10 +54,14 @@ def take_back(
     hold_payment(work, payment, seen_version)
     if payment.taken_back_at is not None:
         raise OperationError("This payment has been taken back already.")
-    for allocation in sorted(
-        standing_allocations(work, payment), key=lambda one: (one.server_id or 0, one.id)
-    ):
-        _undo(work, actor, payment, allocation, reason)
+    lost = sum(
+        _undo(work, actor, payment, allocation, reason, may_lose=True)
+        for allocation in sorted(
+            standing_allocations(work, payment), key=lambda one: (one.server_id or 0, one.id)
+        )
+    )
+    if lost == payment.amount:
+        raise OperationError("All of this payment has been forfeited, or paid out, already.")
     if payment.allocated:
         raise OperationError("Some of this payment was given back to the payer already.")
     entry = transfer(
@@ -111,28 +116,50 @@ def _undoes(entry: Transfer) -> bool:
     return entry.kind is TransferKind.REVERSAL and entry.reference.startswith("undo:")
 
 
-def _undo(work: Work, actor: Actor, payment: Payment, allocation: Transfer, reason: str) -> None:
+def _undo(
+    work: Work,
+    actor: Actor,
+    payment: Payment,
+    allocation: Transfer,
+    reason: str,
+    *,
+    may_lose: bool = False,
+) -> int:
+    """Undo an allocation; returns what is lost. Raises :class:`OperationError` if none may."""
     invoice = work.session.get_one(Invoice, allocation.invoice_id)
     server = work.session.get_one(Server, invoice.server_id)
     refuse_own_cause(actor, server)
     hold(work, server)
     hold(work, invoice)
     amount = allocation.amount
+    sources = _sources(work, server, invoice, amount)
+    lost = sources.get(Purpose.CHARGES, 0)
+    if lost and not may_lose:
+        raise OperationError(
+            f"What was paid on invoice {invoice.id} has been forfeited, or paid out, already."
+        )
     written = format_amount(amount, payment.currency)
+    loss = (
+        f" {format_amount(lost, payment.currency)} of it had been forfeited or paid out already:"
+        " they are the registrar's loss."
+        if lost
+        else ""
+    )
     event = add_event(
         work,
         server,
         Happening.PAYMENT_TAKEN_BACK,
         actor,
-        reason=f"{written} paid on invoice {invoice.id} were taken back. {reason}"[:1000],
+        reason=f"{written} paid on invoice {invoice.id} were taken back.{loss} {reason}"[:1000],
         details={
             "invoice": invoice.id,
             "payment": payment.id,
             "amount": amount,
             "currency": payment.currency,
+            **({"lost": lost} if lost else {}),
         },
     )
-    for purpose, part in _sources(work, server, invoice, amount):
+    for purpose, part in sources.items():
         transfer(
             work,
             TransferKind.REVERSAL,
@@ -142,36 +169,40 @@ def _undo(work: Work, actor: Actor, payment: Payment, allocation: Transfer, reas
             credit=ledger_account(work, Purpose.UNALLOCATED, payment.currency),
             amount=part,
             reference=f"undo:{allocation.id}:{purpose}",
-            server_id=server.id,
+            # A loss is the registrar's, and no entry of the owner's statement.
+            server_id=None if purpose is Purpose.CHARGES else server.id,
             invoice=invoice,
             payment=payment,
             event=event,
             actor=actor,
         )
     payment.allocated -= amount
-    if server.state not in ENDED:
+    # What a server owes as a sponsor it owes after its end too.
+    if server.state not in ENDED or invoice.kind is InvoiceKind.SPONSOR_SHARE:
         _ask_again(work, server, invoice)
     work.session.flush()
     notify_of_event(work, server, event)
     review(work, server)
+    return lost
 
 
-def _sources(
-    work: Work, server: Server, invoice: Invoice, amount: int
-) -> list[tuple[Purpose, int]]:
-    """Return from where money can be taken back that was paid on an invoice."""
+def _sources(work: Work, server: Server, invoice: Invoice, amount: int) -> dict[Purpose, int]:
+    """Return from where money is taken back that was paid on an invoice.
+
+    CHARGES: what is not there any more.
+    """
     target = TARGETS[invoice.kind]
     there = paid_on(work, invoice)
     if target is Purpose.BOND_HELD:
         there = min(amount, bond_held(work, server.id, invoice.currency))
     there = min(there, amount)
-    set_aside = refund_due(work, server.id, invoice.currency)
-    if amount - there > set_aside:
-        raise OperationError(
-            f"What was paid on invoice {invoice.id} has been forfeited, or paid out, already."
-        )
-    parts = ((target, there), (Purpose.REFUND_DUE, amount - there))
-    return [(purpose, part) for purpose, part in parts if part > 0]
+    set_aside = min(amount - there, refund_due(work, server.id, invoice.currency))
+    parts = {
+        target: there,
+        Purpose.REFUND_DUE: set_aside,
+        Purpose.CHARGES: amount - there - set_aside,
+    }
+    return {purpose: part for purpose, part in parts.items() if part > 0}
 
 
 def _ask_again(work: Work, server: Server, invoice: Invoice) -> None:
