@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from countersign.rules.roles import Role
 from countersign.storage.database.accounts import AccessRecord
 from countersign.storage.database.engine import Database
 from countersign.storage.database.jobs import Job
+
+_MET_ANOTHER = frozenset({"40P01", "40001", "55P03"})
+"""PostgreSQL's codes: a deadlock, a failure to serialize, a lock that was not to be had in time."""
 
 
 class OperationError(Exception):
@@ -114,6 +118,14 @@ class Work:
         return made
 
 
+def _is_of_two(error: OperationalError) -> bool:
+    """Tell whether a transaction failed because it met another: it may be tried again."""
+    # By number: PostgreSQL writes its texts in the language of its own settings.
+    state = getattr(error.orig, "sqlstate", None)
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return state in _MET_ANOTHER or code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def utc_now() -> datetime.datetime:
     """Return the present moment."""
     return datetime.datetime.now(datetime.UTC)
@@ -142,7 +154,7 @@ class Office:
                 "Somebody else has changed this in the meantime: look at it again."
             ) from None
         except OperationalError as error:
-            if "deadlock" in str(error) or "could not serialize" in str(error):
+            if _is_of_two(error):
                 raise ConflictError("Two changes met: try it again.") from error
             raise
 
