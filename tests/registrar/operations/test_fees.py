@@ -176,6 +176,17 @@ def test_a_renewal_that_is_taken_back_is_reminded_of_again(office: Office, clock
     assert [one["days"] for one in treasury.letters(office, "fee-reminder")] == [30, 30]
 
 
+def test_a_payment_of_long_ago_pays_for_no_year_that_is_over(office: Office, clock: Clock) -> None:
+    server_id = treasury.make_active(office, registered_on=OLD)
+    move_to(clock, until_of(office, server_id) + days(100))
+    fees.run_daily(office)
+    today = clock().date()
+    renewal = treasury.open_invoice(office, server_id, InvoiceKind.FEE)
+    treasury.pay(office, renewal, received_on=today - days(400))
+    assert until_of(office, server_id) >= today
+    assert treasury.state_of(office, server_id) is State.ACTIVE
+
+
 def test_two_workers_at_once_lapse_and_remind_everybody_once(office: Office, clock: Clock) -> None:
     servers = [treasury.make_active(office, registered_on=OLD) for _ in range(6)]
     until = until_of(office, servers[0])

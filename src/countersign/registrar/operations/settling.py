@@ -102,9 +102,12 @@ def _check(payment: Payment, invoice: Invoice, amount: int, owed: int) -> None:
 
 
 def _extend(work: Work, server: Server, invoice: Invoice, payment: Payment) -> None:
-    """Count the year that was paid for from the day on which the money came in."""
+    """Count the year that was paid for from the day on which the money came in.
+
+    From later, if it came in so long ago that the year would be over already.
+    """
     before = server.fee_paid_until
-    until = paid_until(before, min(payment.received_on, work.today))
+    until = max(paid_until(before, min(payment.received_on, work.today)), work.today)
     server.fee_paid_until, server.fee_reminder = until, None
     add_event(
         work,
