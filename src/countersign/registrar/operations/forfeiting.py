@@ -17,7 +17,7 @@ from countersign.registrar.operations.refunds import refund_bond
 from countersign.registrar.operations.sanctions import suspend_at_once
 from countersign.registrar.operations.shares import claim
 from countersign.registrar.operations.transitions import add_event
-from countersign.registrar.operations.trust import Vouching, liable
+from countersign.registrar.operations.trust import Vouching, liable, reconsider_sponsored
 from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.money import Purpose, TransferKind
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
@@ -81,6 +81,8 @@ def execute(work: Work, actor: Actor, forfeiture: Forfeiture, server: Server, re
         count_month(work, "forfeited")
         count_month(work, f"forfeited {forfeiture.currency}", amount)
     claim(work, server, sponsors, amount, event)
+    # A server with an offence is trusted no more: those it vouches for need others.
+    reconsider_sponsored(work, server, str(event.id))
     tell_parties(
         work, server, "forfeiture-executed", unique=str(forfeiture.id), forfeiture=forfeiture.id
     )
