@@ -10,7 +10,7 @@ from countersign.registrar.operations.access import refuse_own_cause, require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.documents_of import DOMAIN_AGE
 from countersign.registrar.operations.locks import hold
-from countersign.registrar.operations.offers import review
+from countersign.registrar.operations.offers import try_activate
 from countersign.registrar.operations.office import (
     SYSTEM,
     Actor,
@@ -124,8 +124,8 @@ def _follow(work: Work, server: Server, record: DomainAgeRecord, actor: Actor) -
         "source": "manual" if record.source == MANUAL else "rdap",
     }
     add_event(work, server, Deed.DOMAIN_AGE, actor, details=details)
-    # An offer, or a bond, may already hang on the age.
-    review(work, server)
+    # An offer, or a bond, may already hang on the age, and nothing else be missing.
+    try_activate(work, server)
 
 
 def _domain_of(server: Server) -> str:

@@ -7,7 +7,7 @@ import datetime
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import or_, select
 
-from countersign.registrar.operations.offers import review
+from countersign.registrar.operations.offers import try_activate
 from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.operations.one_by_one import Tally, each_server
 from countersign.registrar.operations.trust import vouchings
@@ -40,5 +40,5 @@ def end_undertakings(office: Office) -> Tally:
 
 def _end(work: Work, server: Server) -> bool:
     before = len(vouchings(work, server))
-    review(work, server)
+    try_activate(work, server)
     return len(vouchings(work, server)) < before

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from countersign.registrar.operations.office import Work
-from countersign.registrar.queries.paging import Page, after, bounded, page_of, read_cursor
+from countersign.registrar.queries.paging import (
+    CursorError,
+    Page,
+    after,
+    bounded,
+    page_of,
+    read_cursor,
+)
 from countersign.storage.database.publication import PlaceCount
 from countersign.storage.database.servers import IS_ACTIVE, Server
+
+_NAMES, _HOSTS = "name", "host"
+"""The two lists that a search goes through, as its cursors name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +108,44 @@ def servers_at(
 
 
 def search(work: Work, key: str, *, cursor: str | None = None, limit: int = 30) -> Page[Server]:
-    """Return active servers whose name or host name begins with a folded text.
+    """Return active servers whose name, or else host name, begins with a folded text.
 
-    A text with a dot in it, or that no name begins with, is looked for among the host names.
+    First those found by name, then those by host name only; each once.
     """
     if not key:
         return Page([], None)
-    if cursor is None and ("." in key or not _begins(work, Server.display_key, key, None, 1).rows):
-        return _begins(work, Server.hostname, key, None, limit)
-    if cursor is not None and "." in key:
-        return _begins(work, Server.hostname, key, cursor, limit)
-    return _begins(work, Server.display_key, key, cursor, limit)
+    begin = read_cursor(cursor, [str, str, int]) if cursor is not None else [_NAMES, "", 0]
+    if begin[0] not in (_NAMES, _HOSTS):
+        raise CursorError("That page address is not one of ours.")
+    rows: list[Server] = []
+    if begin[0] == _NAMES:
+        by_name = _begins(Server.display_key, key, begin[1:])
+        rows = list(work.session.scalars(bounded(by_name, limit)))
+        if len(rows) > limit:
+            return page_of(rows, limit, lambda one: [_NAMES, one.display_key, one.id])
+        begin = [_HOSTS, "", 0]
+    named = len(rows)
+    by_host = _begins(Server.hostname, key, begin[1:]).where(
+        or_(Server.display_key < key, Server.display_key >= _successor(key))
+    )
+    rows += work.session.scalars(by_host.limit(limit + 1 - named))
+    return page_of(
+        rows,
+        limit,
+        lambda one: [_HOSTS, one.hostname, one.id] if limit > named else [_HOSTS, "", 0],
+    )
 
 
 def _begins(
-    work: Work, column: InstrumentedAttribute[str], key: str, cursor: str | None, limit: int
-) -> Page[Server]:
+    column: InstrumentedAttribute[str], key: str, position: Sequence[Any]
+) -> Select[Server]:
+    """Return what finds active servers by the beginning of a column, behind a position."""
     columns: list[InstrumentedAttribute[Any]] = [column, Server.id]
-    statement = (
+    return (
         select(Server)
-        .where(
-            IS_ACTIVE,
-            column >= key,
-            column < _successor(key),
-        )
+        .where(IS_ACTIVE, column >= key, column < _successor(key), after(columns, position))
         .order_by(*columns)
     )
-    if cursor is not None:
-        statement = statement.where(after(columns, read_cursor(cursor, [str, int])))
-    rows = work.session.scalars(bounded(statement, limit)).all()
-    name = "hostname" if column is Server.hostname else "display_key"
-    return page_of(rows, limit, lambda one: [getattr(one, name), one.id])
 
 
 def _successor(key: str) -> str:

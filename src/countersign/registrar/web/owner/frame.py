@@ -32,7 +32,7 @@ _TABS = (
     _Tab("Application", "/application", Permission.EDIT_APPLICATION),
     _Tab("Money", "/money", Permission.SEE_MONEY, cleared=True),
     _Tab("Sponsors", "/sponsors", Permission.SEE_MONEY),
-    _Tab("Contract", "/contract", Permission.SEE_MONEY),
+    _Tab("Contract", "/contract", Permission.EDIT_APPLICATION),
     _Tab("Tests", "/tests", Permission.SEE_SERVER, cleared=True),
     _Tab("Users", "/users", Permission.SEE_HOLDINGS, registered=True),
     _Tab("Keys", "/keys", Permission.SEE_HOLDINGS, registered=True),
