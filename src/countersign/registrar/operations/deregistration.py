@@ -15,7 +15,7 @@ from countersign.registrar.operations.office import (
     Work,
     account_of,
 )
-from countersign.registrar.operations.refunds import pending_forfeiture, refund_bond
+from countersign.registrar.operations.refunds import refund_if_free
 from countersign.registrar.operations.sanctions import (
     check_reason,
     prepare,
@@ -80,8 +80,8 @@ def deregister(
 ) -> ServerEvent:
     """Strike a server off, as another adjudicator has proposed.
 
-    What is left of its bond is set aside for the owner, unless a forfeiture is being decided:
-    then that decides first (contract, section 16.2).
+    What is left of its bond is set aside for the owner, unless a forfeiture is being decided,
+    or a claim on it as a sponsor: then that decides first (contract, section 16.2).
     """
     prepare(work, actor, server, seen_version)
     proposal = deregistration_proposal(work, server)
@@ -99,8 +99,7 @@ def deregister(
         details={"proposal": proposal.id},
     )
     server.public_reason, server.remedy = "", ""
-    if pending_forfeiture(work, server) is None:
-        refund_bond(work, server, event)
+    refund_if_free(work, server, event)
     work.session.flush()
     return event
 

@@ -7,13 +7,14 @@ import json
 from typing import Any
 
 from countersign.registrar.money.amount import format_amount
+from countersign.registrar.operations.answering import release
 from countersign.registrar.operations.counts import count_month
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import bond_held, ledger_account, transfer
 from countersign.registrar.operations.notices import tell_parties
 from countersign.registrar.operations.offers import review
 from countersign.registrar.operations.office import Actor, OperationError, Work
-from countersign.registrar.operations.refunds import refund_bond
+from countersign.registrar.operations.refunds import refund_if_free
 from countersign.registrar.operations.sanctions import suspend_at_once
 from countersign.registrar.operations.shares import claim
 from countersign.registrar.operations.transitions import add_event
@@ -87,11 +88,12 @@ def execute(work: Work, actor: Actor, forfeiture: Forfeiture, server: Server, re
         work, server, "forfeiture-executed", unique=str(forfeiture.id), forfeiture=forfeiture.id
     )
     _follow_up(work, server, event)
+    release(work, sponsors, event)
 
 
 def _follow_up(work: Work, server: Server, event: ServerEvent) -> None:
     if server.state in ENDED:
-        refund_bond(work, server, event)
+        refund_if_free(work, server, event)
         return
     review(work, server)
     held = bond_held(work, server.id, server.bond_currency)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from countersign.registrar.operations.access import require
+from countersign.registrar.operations.answering import hold_liable, release
 from countersign.registrar.operations.forfeiting import (
     answerable,
     check_proposal,
@@ -33,7 +34,7 @@ from countersign.registrar.operations.office import (
     Work,
     account_of,
 )
-from countersign.registrar.operations.refunds import pending_forfeiture, refund_bond
+from countersign.registrar.operations.refunds import pending_forfeiture, refund_if_free
 from countersign.registrar.operations.sanctions import (
     bounded,
     check_impartial,
@@ -72,6 +73,7 @@ def propose(
     if pending_forfeiture(work, server) is not None:
         raise ConflictError("A forfeiture is being decided already.")
     check_proposal(work, server, amount, offence_on, evidence or {})
+    sponsors = hold_liable(work, server, offence_on)
     forfeiture = Forfeiture(
         server_id=server.id,
         state=ForfeitureState.PROPOSED,
@@ -90,7 +92,7 @@ def propose(
     tell_parties(
         work, server, "forfeiture-proposed", unique=str(forfeiture.id), forfeiture=forfeiture.id
     )
-    tell_of_risk(work, server, answerable(work, server, forfeiture), forfeiture.reply_until)
+    tell_of_risk(work, server, sponsors, forfeiture.reply_until)
     work.order(
         "forfeiture",
         {"forfeiture": forfeiture.id},
@@ -195,7 +197,8 @@ def drop(
         work, server, "forfeiture-dropped", unique=str(forfeiture.id), forfeiture=forfeiture.id
     )
     if server.state in ENDED:
-        refund_bond(work, server, event)
+        refund_if_free(work, server, event)
+    release(work, answerable(work, server, forfeiture), event)
 
 
 def execute_if_due(work: Work, forfeiture_id: int) -> bool:

@@ -16,6 +16,7 @@ from countersign.registrar.operations.invoices import (
 from countersign.registrar.operations.ledger import accounts_of, ledger_account, transfer
 from countersign.registrar.operations.notices import order_mail
 from countersign.registrar.operations.office import OperationError, Work
+from countersign.registrar.operations.trust import liable
 from countersign.storage.database.money import (
     Invoice,
     InvoiceKind,
@@ -24,7 +25,7 @@ from countersign.storage.database.money import (
     Purpose,
     TransferKind,
 )
-from countersign.storage.database.promises import Forfeiture, ForfeitureState
+from countersign.storage.database.promises import Forfeiture, ForfeitureState, Sponsorship
 from countersign.storage.database.servers import Server, ServerEvent
 
 
@@ -37,6 +38,11 @@ def refund_all(work: Work, server: Server, event: ServerEvent) -> None:
         raise OperationError(
             "A forfeiture of the bond is being decided: leave when the decision has been made."
         )
+    if claim := pending_claim(work, server):
+        raise OperationError(
+            f"It is being decided whether {claim.hostname}, for which this server vouched, sent "
+            "spam: leave when the decision has been made."
+        )
     if open_invoices(work, server, InvoiceKind.SPONSOR_SHARE):
         raise OperationError("A sponsor's share is still to be paid: leave when it has been paid.")
     refund_bond(work, server, event)
@@ -47,6 +53,15 @@ def refund_all(work: Work, server: Server, event: ServerEvent) -> None:
             if paid := paid_on(work, invoice):
                 income = ledger_account(work, Purpose.FEE_INCOME, invoice.currency)
                 _set_aside(work, server, event, income, paid, invoice=invoice)
+
+
+def refund_if_free(work: Work, server: Server, event: ServerEvent) -> None:
+    """Set aside the bond of a server that has ended, unless a decision on it is still to come.
+
+    That decision then does so (contract, section 16.2).
+    """
+    if pending_forfeiture(work, server) is None and pending_claim(work, server) is None:
+        refund_bond(work, server, event)
 
 
 def refund_bond(work: Work, server: Server, event: ServerEvent) -> None:
@@ -70,6 +85,26 @@ def pending_forfeiture(work: Work, server: Server) -> Forfeiture | None:
             Forfeiture.server_id == server.id, Forfeiture.state == ForfeitureState.PROPOSED
         )
     )
+
+
+def pending_claim(work: Work, sponsor: Server) -> Server | None:
+    """Return a server for whose offence a sponsor will answer, if it is found to be one."""
+    rows = work.session.execute(
+        select(Forfeiture, Server)
+        .join(Server, Server.id == Forfeiture.server_id)
+        .where(
+            Forfeiture.state == ForfeitureState.PROPOSED,
+            Forfeiture.server_id.in_(
+                select(Sponsorship.server_id).where(Sponsorship.sponsor_id == sponsor.id)
+            ),
+        )
+        .order_by(Forfeiture.id)
+    ).all()
+    for forfeiture, server in rows:
+        answering = liable(work, server, forfeiture.offence_on, forfeiture.proposed_at)
+        if any(one.sponsor.id == sponsor.id for one in answering):
+            return server
+    return None
 
 
 def _set_off_shares(work: Work, server: Server, event: ServerEvent) -> None:
