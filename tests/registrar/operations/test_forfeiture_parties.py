@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from countersign.registrar.operations import forfeitures
-from countersign.registrar.operations.office import OperationError
+from countersign.registrar.operations.office import (
+    Actor,
+    ConflictError,
+    ForbiddenError,
+    OperationError,
+)
 from countersign.rules.life_cycle import State
+from countersign.rules.roles import Role
 from countersign.storage.database.money import InvoiceKind, InvoiceState, Purpose
 from countersign.storage.database.promises import Forfeiture
+from countersign.storage.database.servers import Server
 from tests.registrar.operations import treasury
-from tests.registrar.operations.test_money_forfeitures import confirm, forfeit, propose
+from tests.registrar.operations.test_money_forfeitures import (
+    confirm,
+    forfeit,
+    forfeiture_of,
+    propose,
+    reply,
+)
 from tests.registrar.operations.test_sanctions import strike_off
 from tests.registrar.operations.treasury import BOND
 
@@ -28,8 +41,8 @@ def test_an_offence_of_a_sponsor_brings_a_new_look_at_those_it_vouches_for(offic
     assert {"server": server_id} in treasury.jobs(office, "review")[before:]
 
 
-def drop(office: Office, forfeiture_id: int) -> None:
-    actor = treasury.adjudicator(office)
+def drop(office: Office, forfeiture_id: int, who: Actor | None = None) -> None:
+    actor = who or treasury.adjudicator(office)
     with office.work() as work:
         forfeiture = work.session.get_one(Forfeiture, forfeiture_id)
         forfeitures.drop(work, actor, forfeiture, "It was not so.")
@@ -76,3 +89,26 @@ def test_a_sponsor_that_is_struck_off_gets_its_bond_after_the_decision(
     assert left[Purpose.BOND_HELD] == 0
     assert left[Purpose.REFUND_DUE] == BOND - sum(one.amount for one in shares)
     treasury.check_ledger(office)
+
+
+def test_a_party_to_a_sponsor_does_not_decide_what_the_sponsor_answers_for(office: Office) -> None:
+    server_id, trusted = treasury.make_sponsored(office)
+    with office.work() as work:
+        adjudicator = Actor(Role.ADJUDICATOR, work.session.get_one(Server, trusted[1]).owner_id)
+    with pytest.raises(ForbiddenError, match="a party"):
+        propose(office, server_id, 0, actor=adjudicator)
+    forfeiture_id = propose(office, server_id, 0)
+    with pytest.raises(ForbiddenError, match="a party"):
+        drop(office, forfeiture_id, adjudicator)
+    with pytest.raises(ForbiddenError, match="a party"):
+        confirm(office, forfeiture_id, adjudicator)
+
+
+def test_who_decides_must_have_seen_the_second_reply_too(office: Office) -> None:
+    server_id, trusted = treasury.make_sponsored(office)
+    forfeiture_id = propose(office, server_id, 0)
+    reply(office, forfeiture_id, treasury.server_of(office, server_id).owner_id)
+    seen = forfeiture_of(office, forfeiture_id).version
+    reply(office, forfeiture_id, treasury.server_of(office, trusted[0]).owner_id)
+    with pytest.raises(ConflictError, match="not seen"):
+        confirm(office, forfeiture_id, seen_version=seen)

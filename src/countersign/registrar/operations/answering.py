@@ -11,7 +11,13 @@ from countersign.registrar.operations.refunds import refund_if_free
 from countersign.registrar.operations.sanctions import check_impartial
 from countersign.registrar.operations.trust import Vouching, liable
 from countersign.rules.life_cycle import ENDED
+from countersign.storage.database.promises import Forfeiture
 from countersign.storage.database.servers import Server, ServerEvent
+
+
+def answerable(work: Work, server: Server, forfeiture: Forfeiture) -> list[Vouching]:
+    """Return the sponsors who answer for the offence of a forfeiture."""
+    return liable(work, server, forfeiture.offence_on, forfeiture.proposed_at)
 
 
 def hold_liable(work: Work, server: Server, offence_on: datetime.date) -> list[Vouching]:

@@ -6,8 +6,11 @@ import datetime
 import json
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import flag_modified
+
 from countersign.registrar.money.amount import format_amount
-from countersign.registrar.operations.answering import release
+from countersign.registrar.operations.answering import answerable, release
 from countersign.registrar.operations.counts import count_month
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import bond_held, ledger_account, transfer
@@ -18,7 +21,7 @@ from countersign.registrar.operations.refunds import refund_if_free
 from countersign.registrar.operations.sanctions import suspend_at_once
 from countersign.registrar.operations.shares import claim
 from countersign.registrar.operations.transitions import add_event
-from countersign.registrar.operations.trust import Vouching, liable, reconsider_sponsored
+from countersign.registrar.operations.trust import reconsider_sponsored
 from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.money import Purpose, TransferKind
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
@@ -41,11 +44,6 @@ def check_proposal(
         raise OperationError("On that day the server was not registered, or it has not come yet.")
     if len(json.dumps(evidence)) > _LARGEST_EVIDENCE:
         raise OperationError("This is too much evidence: name the reports by their keys.")
-
-
-def answerable(work: Work, server: Server, forfeiture: Forfeiture) -> list[Vouching]:
-    """Return the sponsors who answer for the offence of a forfeiture."""
-    return liable(work, server, forfeiture.offence_on, forfeiture.proposed_at)
 
 
 def execute(work: Work, actor: Actor, forfeiture: Forfeiture, server: Server, reason: str) -> None:
@@ -144,3 +142,23 @@ def note(
             **more,
         },
     )
+
+
+def mark_replied(work: Work, forfeiture: Forfeiture) -> None:
+    """Write down that there is a reply: whoever decides must have seen each of them."""
+    forfeiture.replied_at = work.now
+    # Even if two came at the same moment, the version is another after each.
+    flag_modified(forfeiture, "replied_at")
+    work.session.flush()
+
+
+def has_replied(work: Work, server: Server, forfeiture: Forfeiture, account_id: int) -> bool:
+    """Tell whether an account has replied to a proposal."""
+    replies = work.session.scalars(
+        select(ServerEvent).where(
+            ServerEvent.server_id == server.id,
+            ServerEvent.action == str(Happening.FORFEITURE_REPLIED),
+            ServerEvent.account_id == account_id,
+        )
+    )
+    return any(event.details.get("forfeiture") == forfeiture.id for event in replies)

@@ -13,12 +13,18 @@ from typing import Any
 from sqlalchemy import select
 
 from countersign.registrar.operations.access import require
-from countersign.registrar.operations.answering import hold_liable, release
-from countersign.registrar.operations.forfeiting import (
+from countersign.registrar.operations.answering import (
     answerable,
+    check_impartial_to_all,
+    hold_liable,
+    release,
+)
+from countersign.registrar.operations.forfeiting import (
     check_proposal,
     decide,
     execute,
+    has_replied,
+    mark_replied,
     note,
 )
 from countersign.registrar.operations.happenings import Happening
@@ -37,7 +43,6 @@ from countersign.registrar.operations.office import (
 from countersign.registrar.operations.refunds import pending_forfeiture, refund_if_free
 from countersign.registrar.operations.sanctions import (
     bounded,
-    check_impartial,
     check_reason,
     prepare,
 )
@@ -45,7 +50,7 @@ from countersign.registrar.operations.shares import tell_of_risk
 from countersign.rules.access import Permission
 from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
-from countersign.storage.database.servers import Server, ServerEvent
+from countersign.storage.database.servers import Server
 
 _MAY_BE_PROPOSED = frozenset({State.ACTIVE, State.SUSPENDED, State.LAPSED})
 
@@ -74,6 +79,7 @@ def propose(
         raise ConflictError("A forfeiture is being decided already.")
     check_proposal(work, server, amount, offence_on, evidence or {})
     sponsors = hold_liable(work, server, offence_on)
+    check_impartial_to_all(actor, server, sponsors)
     forfeiture = Forfeiture(
         server_id=server.id,
         state=ForfeitureState.PROPOSED,
@@ -124,11 +130,11 @@ def reply(work: Work, actor: Actor, forfeiture: Forfeiture, text: str) -> None:
     said = bounded(text)
     if not said:
         raise OperationError("Say something: an empty reply changes nothing.")
-    if _has_replied(work, server, forfeiture, account_id):
+    if has_replied(work, server, forfeiture, account_id):
         raise OperationError("You have replied already.")
     if account_id == server.owner_id:
         forfeiture.reply = said
-    forfeiture.replied_at = forfeiture.replied_at or work.now
+    mark_replied(work, forfeiture)
     note(
         work,
         server,
@@ -138,17 +144,6 @@ def reply(work: Work, actor: Actor, forfeiture: Forfeiture, text: str) -> None:
         reason=said,
         **details,
     )
-
-
-def _has_replied(work: Work, server: Server, forfeiture: Forfeiture, account_id: int) -> bool:
-    replies = work.session.scalars(
-        select(ServerEvent).where(
-            ServerEvent.server_id == server.id,
-            ServerEvent.action == str(Happening.FORFEITURE_REPLIED),
-            ServerEvent.account_id == account_id,
-        )
-    )
-    return any(event.details.get("forfeiture") == forfeiture.id for event in replies)
 
 
 def confirm(
@@ -166,7 +161,7 @@ def confirm(
     """
     require(actor, Permission.CONFIRM_FORFEITURE)
     server = _hold(work, forfeiture)
-    _check_decider(actor, forfeiture, server, seen_version)
+    _check_decider(work, actor, forfeiture, server, seen_version)
     if account_of(actor) == forfeiture.proposed_by:
         raise ForbiddenError("You proposed this: a second person decides.")
     if work.now < forfeiture.reply_until and answerable(work, server, forfeiture):
@@ -187,7 +182,7 @@ def drop(
     """Decide that nothing is forfeited; whoever proposed it may do that too."""
     require(actor, Permission.CONFIRM_FORFEITURE)
     server = _hold(work, forfeiture)
-    _check_decider(actor, forfeiture, server, seen_version)
+    _check_decider(work, actor, forfeiture, server, seen_version)
     said = check_reason(reason)
     decide(work, actor, forfeiture, ForfeitureState.DROPPED)
     event = note(
@@ -230,9 +225,9 @@ def _check_pending(forfeiture: Forfeiture) -> None:
 
 
 def _check_decider(
-    actor: Actor, forfeiture: Forfeiture, server: Server, seen_version: int | None
+    work: Work, actor: Actor, forfeiture: Forfeiture, server: Server, seen_version: int | None
 ) -> None:
-    check_impartial(actor, server)
+    check_impartial_to_all(actor, server, answerable(work, server, forfeiture))
     _check_pending(forfeiture)
     if seen_version is not None and forfeiture.version != seen_version:
         raise ConflictError("There is a reply that you have not seen: look at it again.")
