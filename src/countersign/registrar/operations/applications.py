@@ -12,6 +12,7 @@ from countersign.registrar.operations.access import require
 from countersign.registrar.operations.contacts import ask_where_needed, link_admin_account
 from countersign.registrar.operations.counts import count_created
 from countersign.registrar.operations.deeds import Deed
+from countersign.registrar.operations.deregistration import refuse_while_proposed
 from countersign.registrar.operations.documents_of import remove_all
 from countersign.registrar.operations.dossier import checks, load, save
 from countersign.registrar.operations.invitations import find_or_invite
@@ -231,6 +232,7 @@ def withdraw(
     work: Work, actor: Actor, server: Server, *, reason: str = "", seen_version: int | None = None
 ) -> None:
     """End an application or registration at the owner's wish; a draft's scans are removed."""
+    refuse_while_proposed(work, server)
     was_draft = server.state is State.DRAFT
     move(work, server, Action.WITHDRAW, actor, reason=reason, seen_version=seen_version)
     if was_draft:

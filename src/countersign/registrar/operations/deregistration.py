@@ -6,6 +6,7 @@ from sqlalchemy import exists, literal_column, select
 from sqlalchemy.orm import aliased
 
 from countersign.registrar.operations.happenings import Happening
+from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.notices import notify_of_event
 from countersign.registrar.operations.office import (
     Actor,
@@ -120,6 +121,19 @@ def deregistration_proposal(work: Work, server: Server) -> ServerEvent | None:
     if last is None or last.action != Happening.DEREGISTRATION_PROPOSED:
         return None
     return last
+
+
+def refuse_while_proposed(work: Work, server: Server) -> None:
+    """Raise :class:`OperationError` for a server that leaves before it may be struck off.
+
+    The server is held, so that nobody proposes it at the same moment.
+    """
+    hold(work, server)
+    if deregistration_proposal(work, server) is not None:
+        raise OperationError(
+            "It is being decided whether this server is struck off: leave when the decision has "
+            "been made."
+        )
 
 
 def deregistration_proposals(work: Work, *, after: int = 0, limit: int = 50) -> list[ServerEvent]:
