@@ -188,6 +188,24 @@ def test_an_address_that_is_taken_is_not_told_from_one_that_is_free(
     assert answers[0].headers["location"] == answers[1].headers["location"]
     assert "taken@harbour" not in pages[0]
     assert [one["account"] for one in orders(office, "account-exists")] == [other]
+    asked = [one["account"] for one in orders(office, "email-change-asked")]
+    assert asked == [owner.account_id] * 2, "the old mailbox gets the same letter"
+
+
+def test_the_links_of_an_hour_do_not_tell_whether_an_address_is_taken(
+    site: Site, office: Office, owner: Visitor
+) -> None:
+    other = add_account(office)
+    taken = "taken@harbour.com.au"
+    with office.work() as work:
+        work.session.get_one(Account, other).email = taken
+    owner.post("/account/email", {"email": "own@harbour.com.au"})
+    path = f"/change-email/{token_of(office, 'change-email')}"
+    owner.post("/account/email", {"email": taken})
+    assert owner.post(path).status_code == 404, "void, as by an address that is free"
+    owner.post("/account/email", {"email": taken})
+    owner.post("/account/email", {"email": "own@harbour.com.au"})
+    assert len(orders(office, "change-email")) == 1, "three were asked for already"
 
 
 def test_one_ends_ones_other_sessions_but_nobody_elses(site: Site, owner: Visitor) -> None:

@@ -353,6 +353,21 @@ def test_a_browser_is_not_known_after_the_password_has_changed(
     assert sign_in(victim, new).status_code == 422
 
 
+def test_a_second_factor_is_too_late_when_the_password_has_changed(
+    site: Site, office: Office, owner: int
+) -> None:
+    totp, _ = set_up_totp(office, owner)
+    thief = site.anonymous()
+    assert sign_in(thief).headers["location"] == "/sign-in/factor"
+    site.anonymous().post("/forgotten-password", {"email": EMAIL})
+    new = "meadow lantern cobalt fiddle"
+    path = f"/reset-password/{token_of(office, 'reset-password')}"
+    site.anonymous().post(path, {"password": new})
+    answer = thief.post("/sign-in/factor", {"code": totp.at(office.clock())})
+    assert answer.headers["location"] == "/sign-in"
+    assert not is_in(thief)
+
+
 def test_a_link_to_reset_the_password_lifts_a_lock(site: Site, office: Office, owner: int) -> None:
     for _ in range(5):
         sign_in(site.anonymous(), "not the password")

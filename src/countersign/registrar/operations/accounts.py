@@ -6,6 +6,7 @@ the mailbox is told by mail.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 
 from sqlalchemy import select
@@ -103,7 +104,10 @@ def _add(work: Work, address: str, name: str) -> Account | None:
 def _say_that_it_exists(work: Work, account: Account) -> None:
     hour = work.now.strftime("%Y-%m-%dT%H")
     key = f"mail:account-exists:{hour}:{account.id}"
-    if work.session.scalar(select(Job.id).where(Job.unique_key == key)) is None:
+    if work.session.scalar(select(Job.id).where(Job.unique_key == key)) is not None:
+        return
+    # Somebody else may be doing so at this moment: then that letter is enough.
+    with contextlib.suppress(IntegrityError), work.session.begin_nested():
         order_mail(work, "account-exists", account.id, unique=hour)
 
 
@@ -180,7 +184,8 @@ def change_name(work: Work, actor: Actor, name: str) -> None:
 def ask_new_address(work: Work, actor: Actor, email: str) -> None:
     """Send a link to a new address, and tell the old one.
 
-    Says the same whether or not the new one has an account already.
+    Whoever asks sees the same, in the old mailbox too, whether or not the new address has an
+    account already.
     """
     account = account_for(work, account_of(actor))
     address = normalised_address(work, email)
@@ -189,8 +194,9 @@ def ask_new_address(work: Work, actor: Actor, email: str) -> None:
     other = find_by_address(work, address)
     if other is not None:
         _say_that_it_exists(work, other)
-        return
-    one_time.send_link(work, CHANGE_EMAIL, account.id, _CONFIRM_VALID, subject=address)
+    one_time.send_link(
+        work, CHANGE_EMAIL, account.id, _CONFIRM_VALID, subject=address, mailed=other is None
+    )
     order_mail(work, "email-change-asked", account.id)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from countersign.registrar.operations.digests import keyed_digest
 from countersign.registrar.operations.office import Work
 from countersign.rules.roles import STAFF, Role
 from countersign.storage.database.accounts import Account, WebSession
@@ -91,8 +93,19 @@ def begin(work: Work, account: Account, *, factor: str, device: str) -> str:
 
 
 def begin_waiting(work: Work, data: dict[str, Any]) -> str:
-    """Begin a short dialogue that nobody is signed in to yet, and return its cookie."""
+    """Begin a short dialogue that nobody is signed in to yet, and return its cookie.
+
+    data: with ``pending``, the account that has shown its password, it ends when that changes.
+    """
+    if "pending" in data:
+        data = {**data, "password": _password_digest(work, int(data["pending"]))}
     return _add(work, None, work.now, data)
+
+
+def _password_digest(work: Work, account_id: int) -> str:
+    account = work.session.get(Account, account_id)
+    password = account.password_hash if account is not None else ""
+    return keyed_digest(work, "waiting sessions", str(account_id), password)
 
 
 def _add(
@@ -134,10 +147,18 @@ def find(work: Work, cookie: str) -> Found | None:
 def _has_ended(work: Work, session: WebSession) -> bool:
     limits = work.config.security
     if session.account_id is None:
-        return work.now - session.created_at > datetime.timedelta(minutes=WAITING_MINUTES)
+        too_old = work.now - session.created_at > datetime.timedelta(minutes=WAITING_MINUTES)
+        return too_old or _is_of_another_password(work, session)
     return work.now - session.last_seen_at > datetime.timedelta(
         minutes=limits.idle_minutes
     ) or work.now - session.created_at > datetime.timedelta(hours=limits.session_hours)
+
+
+def _is_of_another_password(work: Work, session: WebSession) -> bool:
+    if "pending" not in session.data:
+        return False
+    now = _password_digest(work, int(session.data["pending"]))
+    return not hmac.compare_digest(now, str(session.data.get("password", "")))
 
 
 def _person(session: WebSession, account: Account) -> SignedIn:

@@ -88,13 +88,14 @@ def _conclude(work: Work, attempt: _Attempt, good: bool, new_hash: str) -> Resul
     if account is None:
         return Result(Outcome.FAILED)
     hold(work, account)
-    if not good:
+    if not good or account.password_hash != attempt.password_hash:
+        # Wrong, or changed while it was being verified.
         _lock_if_too_many(work, account)
         return Result(Outcome.FAILED)
     if attempt.counted:
         # Only what this attempt added: with a second factor to come, the earlier ones stay.
         account.failures = max(0, account.failures - 1)
-    if new_hash and account.password_hash == attempt.password_hash:
+    if new_hash:
         account.password_hash = new_hash
     if account.email_confirmed_at is None:
         send_confirmation_again(work, account.id)

@@ -15,6 +15,7 @@ from countersign.registrar.operations.accounts import (
     normalised_address,
 )
 from countersign.registrar.operations.api_tokens import revoke_all
+from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.notices import order_mail
 from countersign.registrar.operations.office import (
     SYSTEM,
@@ -70,6 +71,8 @@ def grant(work: Work, actor: Actor, account_id: int, role: Role) -> None:
     account = account_for(work, account_id)
     if role not in STAFF:
         raise OperationError("Only roles of the staff are given here.")
+    # Two who give clashing roles at once come one by one.
+    hold(work, account)
     if account.has(role):
         return
     held = [one.role for one in account.roles]
@@ -83,6 +86,7 @@ def revoke(work: Work, actor: Actor, account_id: int, role: Role) -> None:
     """Take a role away. Raises :class:`OperationError`, :class:`ForbiddenError`."""
     _require(actor, account_id)
     account = _account(work, account_id)
+    _hold_with_administrators(work, account)
     if role not in STAFF or not any(one.role is role for one in account.roles):
         raise OperationError("This account does not have that role.")
     if role is Role.ADMINISTRATOR:
@@ -103,6 +107,7 @@ def disable(work: Work, actor: Actor, account_id: int) -> None:
     """Shut an account out: sessions and tokens end at once."""
     _require(actor, account_id)
     account = _account(work, account_id)
+    _hold_with_administrators(work, account)
     if account.disabled_at is not None:
         return
     if account.has(Role.ADMINISTRATOR):
@@ -163,15 +168,26 @@ def _account(work: Work, account_id: int) -> Account:
     return account
 
 
+def _hold_with_administrators(work: Work, account: Account) -> None:
+    """Hold an account and those of all administrators: who remove each other come one by one."""
+    administrators = select(AccountRole.account_id).where(AccountRole.role == Role.ADMINISTRATOR)
+    keys = {account.id, *work.session.scalars(administrators)}
+    # In the order of their keys, so that two never wait for each other.
+    for key in sorted(keys):
+        hold(work, work.session.get_one(Account, key))
+
+
 def _check_not_last(work: Work, account: Account) -> None:
-    # All of them are held, in one order: two who remove each other at once come one by one.
-    others = work.session.scalars(
-        select(Account)
+    # A statement of its own: what waited for a lock still sees the roles as they were before.
+    another = work.session.scalar(
+        select(Account.id)
         .join(AccountRole, AccountRole.account_id == Account.id)
-        .where(AccountRole.role == Role.ADMINISTRATOR, Account.disabled_at.is_(None))
-        .order_by(Account.id)
-        .with_for_update(of=Account)
-        .execution_options(populate_existing=True)
-    ).all()
-    if not any(one.id != account.id for one in others):
+        .where(
+            AccountRole.role == Role.ADMINISTRATOR,
+            Account.disabled_at.is_(None),
+            Account.id != account.id,
+        )
+        .limit(1)
+    )
+    if another is None:
         raise OperationError("This is the last administrator: make another one first.")
