@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from countersign.registrar.money.amount import AmountError, to_decimal, to_minor
 from countersign.registrar.operations import forfeitures
-from countersign.registrar.operations.forfeiting import answerable
+from countersign.registrar.operations.answering import answerable
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.office import NotFoundError, OperationError, Work
 from countersign.registrar.queries import timelines
