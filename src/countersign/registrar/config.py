@@ -55,6 +55,8 @@ class Money(Section):
     """Days after which an offer that was not taken up lapses."""
     reply_days: Annotated[int, Field(ge=0, le=365)] = 14
     """Days that an owner has to reply before a bond is forfeited without a second person's word."""
+    lapsed_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    """Days after which a registration that lapsed ends for good, and its host name is free."""
     sponsorships: Annotated[int, Field(ge=0, le=1000)] = 10
     """Servers that one trusted server may vouch for at the same time."""
     sponsor_requests: Annotated[int, Field(ge=1, le=1000)] = 12

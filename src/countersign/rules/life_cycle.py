@@ -36,6 +36,8 @@ LIVE = frozenset(State) - ENDED - {State.DRAFT}
 so that nobody can keep a name from its owner by beginning an application."""
 PUBLISHED = frozenset({State.ACTIVE, State.SUSPENDED})
 """States in which the public zone names the server."""
+MAY_BE_STRUCK_OFF = PUBLISHED | {State.LAPSED}
+"""States from which an adjudicator may deregister a server."""
 
 
 class Action(StrEnum):
@@ -174,11 +176,21 @@ TRANSITIONS: dict[tuple[State, Action], Transition] = {
         effects=(Effect.WITHDRAW_ENTRY, *_LEAVE),
         reason_required=True,
     ),
+    (_S.LAPSED, _A.DEREGISTER): Transition(
+        _S.DEREGISTERED,
+        frozenset({Role.ADJUDICATOR}),
+        effects=_LEAVE,
+        reason_required=True,
+    ),
     (_S.ACTIVE, _A.LAPSE): Transition(
         _S.LAPSED,
         _SYSTEM,
         effects=(Effect.WITHDRAW_ENTRY, Effect.NOTIFY),
         reason_required=True,
+    ),
+    # Nobody keeps a host name for ever by not paying for it.
+    (_S.LAPSED, _A.LAPSE): Transition(
+        _S.WITHDRAWN, _SYSTEM, effects=(Effect.REFUND, *_LEAVE), reason_required=True
     ),
     (_S.LAPSED, _A.RENEW): Transition(
         _S.ACTIVE,

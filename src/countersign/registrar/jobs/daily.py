@@ -16,6 +16,7 @@ from countersign.registrar.jobs.queue import remove_old
 from countersign.registrar.operations import fees, sessions
 from countersign.registrar.operations.contract_versions import ask_for_new_acceptance
 from countersign.registrar.operations.debts import suspend_debtors
+from countersign.registrar.operations.lapsed import end_lapsed
 from countersign.registrar.operations.offers import lapse_offers
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.rewrapping import rewrap_all
@@ -68,6 +69,7 @@ STEPS: dict[str, Callable[[Office], object]] = {
     "fees": fees.run_daily,
     "debts": suspend_debtors,
     "offers that were not taken up": lapse_offers,
+    "registrations that lapsed long ago": end_lapsed,
     "undertakings of sponsors": end_undertakings,
     "new versions of the contract": ask_for_new_acceptance,
     "totals of the ledger": carry_forward,

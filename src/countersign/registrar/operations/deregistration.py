@@ -23,7 +23,7 @@ from countersign.registrar.operations.sanctions import (
     public_line,
 )
 from countersign.registrar.operations.transitions import add_event, move
-from countersign.rules.life_cycle import PUBLISHED, Action
+from countersign.rules.life_cycle import MAY_BE_STRUCK_OFF, Action
 from countersign.storage.database.servers import Server, ServerEvent
 
 _DECISIVE = (
@@ -46,7 +46,7 @@ def propose_deregistration(
     """Propose that a server be struck off; another adjudicator decides."""
     account_of(actor)
     prepare(work, actor, server, seen_version)
-    if server.state not in PUBLISHED:
+    if server.state not in MAY_BE_STRUCK_OFF:
         raise OperationError(f"A server that is {server.state} cannot be deregistered.")
     if deregistration_proposal(work, server) is not None:
         raise ConflictError("Its deregistration is proposed already.")
@@ -107,7 +107,7 @@ def deregister(
 
 def deregistration_proposal(work: Work, server: Server) -> ServerEvent | None:
     """Return the proposal to strike a server off that waits for a decision."""
-    if server.state not in PUBLISHED:
+    if server.state not in MAY_BE_STRUCK_OFF:
         return None
     last = work.session.scalar(
         select(ServerEvent)
@@ -147,7 +147,7 @@ def deregistration_proposals(work: Work, *, after: int = 0, limit: int = 50) -> 
                 # Written out: SQLite uses a partial index for a condition that it can read only.
                 ServerEvent.action == literal_column(f"'{Happening.DEREGISTRATION_PROPOSED}'"),
                 ServerEvent.id > after,
-                Server.state.in_(PUBLISHED),
+                Server.state.in_(MAY_BE_STRUCK_OFF),
                 ~exists().where(
                     later.server_id == ServerEvent.server_id,
                     later.id > ServerEvent.id,
