@@ -17,28 +17,31 @@ _EARLY = frozenset({State.DRAFT, State.SUBMITTED})
 
 
 @dataclass(frozen=True, slots=True)
-class _Tab:
+class Tab:
+    """One tab of a server's pages."""
+
     label: str
     path: str
     permission: Permission
+    """That which the page behind it asks for."""
     registered: bool = False
     """Only once the server is, or was, registered."""
     cleared: bool = False
     """Only once the application has been screened."""
 
 
-_TABS = (
-    _Tab("Overview", "", Permission.SEE_SERVER),
-    _Tab("Application", "/application", Permission.EDIT_APPLICATION),
-    _Tab("Money", "/money", Permission.SEE_MONEY, cleared=True),
-    _Tab("Sponsors", "/sponsors", Permission.SEE_MONEY),
-    _Tab("Contract", "/contract", Permission.EDIT_APPLICATION),
-    _Tab("Tests", "/tests", Permission.SEE_SERVER, cleared=True),
-    _Tab("Users", "/users", Permission.SEE_HOLDINGS, registered=True),
-    _Tab("Keys", "/keys", Permission.SEE_HOLDINGS, registered=True),
-    _Tab("Traps", "/traps", Permission.SEE_HOLDINGS, registered=True),
-    _Tab("Directory entry", "/directory-entry", Permission.EDIT_APPLICATION, registered=True),
-    _Tab("Cases", "/cases", Permission.SEE_SERVER, registered=True),
+TABS = (
+    Tab("Overview", "", Permission.SEE_SERVER),
+    Tab("Application", "/application", Permission.EDIT_APPLICATION),
+    Tab("Money", "/money", Permission.SEE_MONEY, cleared=True),
+    Tab("Sponsors", "/sponsors", Permission.SEE_MONEY),
+    Tab("Contract", "/contract", Permission.EDIT_APPLICATION),
+    Tab("Tests", "/tests", Permission.SEE_SERVER, cleared=True),
+    Tab("Users", "/users", Permission.SEE_HOLDINGS, registered=True),
+    Tab("Keys", "/keys", Permission.SEE_HOLDINGS, registered=True),
+    Tab("Traps", "/traps", Permission.SEE_HOLDINGS, registered=True),
+    Tab("Directory entry", "/directory-entry", Permission.EDIT_APPLICATION, registered=True),
+    Tab("Cases", "/cases", Permission.SEE_SERVER, registered=True),
 )
 
 
@@ -71,7 +74,7 @@ def tabs(visit: Visit, server: Server, current: str) -> list[tuple[str, str, boo
     is_cleared = server.state not in _EARLY
     return [
         (tab.label, f"/servers/{server.id}{tab.path}", tab.path == current)
-        for tab in _TABS
+        for tab in TABS
         if visit.may(tab.permission)
         and (was_registered or not tab.registered)
         and (is_cleared or not tab.cleared)
