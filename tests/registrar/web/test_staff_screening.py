@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
@@ -264,6 +265,18 @@ class TestDomainAge:
         assert treasury.server_of(office, key).domain_registered_on == datetime.date(2019, 4, 30)
         assert "domain-age" in [one.kind for one in scans_of(office, key)]
 
+    @pytest.mark.parametrize("make", [treasury.make_tested, treasury.make_offered])
+    def test_it_can_be_entered_as_long_as_the_server_lives(
+        self, site: Site, office: Office, make: Callable[..., int]
+    ) -> None:
+        key = make(office, registered_on=None)
+        browser = at_desk(site, Role.SCREENER)
+        browser.open(f"{QUEUE}/{key}")
+        paper = io.BytesIO()
+        Image.new("L", (90, 60), 120).save(paper, "PNG")
+        browser.press("Enter the age", {"registered_on": "2019-04-30"}, file=paper.getvalue())
+        assert treasury.server_of(office, key).domain_registered_on == datetime.date(2019, 4, 30)
+
     def test_without_a_paper_it_is_not(self, site: Site, office: Office) -> None:
         key = life.make_compared(office, registered_on=None)
         browser = at_desk(site, Role.SCREENER)
@@ -271,6 +284,17 @@ class TestDomainAge:
         page = browser.press("Enter the age", {"registered_on": "2019-04-30"})
         assert "Upload the paper that shows the date" in page.text
         assert treasury.server_of(office, key).domain_registered_on is None
+
+
+def test_what_was_cleared_waits_until_its_test_is_passed(site: Site, office: Office) -> None:
+    key = life.make_screened(office, hostname="mail.muller.com.au")
+    browser = at_desk(site, Role.SCREENER)
+    assert "Cleared, test not passed" in browser.open("/staff").text
+    assert "mail.muller.com.au" in browser.page.text
+    assert "mail.muller.com.au" in browser.open(f"{QUEUE}?list=cleared").text
+    life.pass_test(office, key)
+    assert "mail.muller.com.au" not in browser.open("/staff").text
+    assert "mail.muller.com.au" not in browser.open(f"{QUEUE}?list=cleared").text
 
 
 def test_a_failed_test_can_be_made_again(site: Site, office: Office) -> None:

@@ -72,6 +72,17 @@ def applications(work: Work) -> Queue:
     return Queue(_count(work, waiting), items)
 
 
+def cleared(work: Work) -> Queue:
+    """Return the applications that were cleared and whose relay test has not been passed."""
+    waiting = select(Server.id).where(Server.state == State.SCREENED)
+    rows = staff_servers.in_state(work, State.SCREENED, limit=_FIRST).rows
+    items = [
+        Item(one.hostname, str(one.kind), one.state_since, f"/staff/screening/{one.id}")
+        for one in rows
+    ]
+    return Queue(_count(work, waiting), items)
+
+
 def forfeitures(work: Work, account_id: int) -> Queue:
     """Return the forfeitures that wait for a decision. account_id: who looks."""
     waiting = select(Forfeiture.id).where(Forfeiture.state == ForfeitureState.PROPOSED)

@@ -37,6 +37,13 @@ _KINDS = (
         "No application waits.",
     ),
     _Kind(
+        "Cleared, test not passed",
+        "/staff/screening?list=cleared",
+        Permission.SCREEN,
+        lambda work, _me: queues.cleared(work),
+        "All that were cleared have passed the test.",
+    ),
+    _Kind(
         "Forfeitures to decide",
         "/staff/cases",
         Permission.CONFIRM_FORFEITURE,

@@ -26,7 +26,7 @@ from countersign.registrar.web.staff import applicant
 from countersign.registrar.web.staff.deciding import Errors, Question, decide, seen_version
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
-from countersign.rules.life_cycle import State
+from countersign.rules.life_cycle import ENDED, State
 from countersign.rules.screening import Verdict
 from countersign.storage.database.servers import Server
 
@@ -38,6 +38,8 @@ _FILE = _QUEUE + "/{server:key}"
 _RETURN = "return"
 _OPEN = frozenset({State.SUBMITTED, State.SCREENED})
 """States in which a screener works on the application."""
+_AGELESS = ENDED | {State.DRAFT}
+"""States in which nothing hangs on the domain's age."""
 _BUTTONS = {
     str(Verdict.CLEAN): ("Clear {host}?", "Clear the application", ""),
     str(Verdict.MULTIPLY): ("Clear {host}, with a larger bond?", "Clear with a larger bond", ""),
@@ -121,6 +123,7 @@ def _file(
         papers=[(str(one.id), f"Document {one.id}") for one in evidence],
         label=applicant.scan_label,
         is_open=row.state in _OPEN,
+        takes_age=row.state not in _AGELESS,
         reason=reason,
         accept=",".join(ACCEPTED),
         limits=_scores(visit),
