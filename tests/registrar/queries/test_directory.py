@@ -18,6 +18,7 @@ from countersign.registrar.queries.paging import (
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.life_cycle import State
 from countersign.storage.database.servers import Server
+from tests.registrar.operations import treasury
 
 
 @pytest.fixture
@@ -105,6 +106,21 @@ def test_a_host_shows_its_changes_of_state_since_it_was_registered(seeded: Offic
     assert record is not None
     assert record.is_listed
     assert [one.to_state for one in record.history] == [State.SUSPENDED, State.ACTIVE]
+
+
+def test_a_host_shows_what_became_of_its_earlier_registrations(office: Office) -> None:
+    old = treasury.make_active(office, hostname="mail.muller.com.au")
+    treasury.withdraw(office, old)
+    new = treasury.make_active(office, hostname="mail.muller.com.au")
+    with office.reading() as work:
+        record = hosts.look_up(work, "mail.muller.com.au")
+    assert record is not None
+    assert record.server.id == new
+    assert [(one.server_id, one.to_state) for one in record.history] == [
+        (new, State.ACTIVE),
+        (old, State.WITHDRAWN),
+        (old, State.ACTIVE),
+    ]
 
 
 @pytest.mark.parametrize("state", [State.DRAFT, State.SUBMITTED, State.OFFERED, State.DENIED])

@@ -20,6 +20,7 @@ _TOLD = frozenset(
     {State.ACTIVE, State.SUSPENDED, State.DEREGISTERED, State.LAPSED, State.WITHDRAWN}
 )
 _MOST_EVENTS = 200
+_MOST_REGISTRATIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,10 @@ class HostRecord:
     server: Server
     registered_on: datetime.date
     history: Sequence[ServerEvent]
-    """Changes of state since the first registration, the latest first."""
+    """Changes of state since the first registration of the host, the latest first.
+
+    Those of earlier registrations, by whomever, are among them.
+    """
 
     @property
     def is_listed(self) -> bool:
@@ -39,19 +43,23 @@ class HostRecord:
 
 def look_up(work: Work, hostname: str) -> HostRecord | None:
     """Return what is public of a normalised host name; None: it was never registered."""
-    server = work.session.scalar(
+    registrations = work.session.scalars(
         select(Server)
         .where(
             Server.hostname == hostname, Server.active_since.is_not(None), Server.state.in_(_TOLD)
         )
         .order_by(Server.id.desc())
-        .limit(1)
-    )
+        .limit(_MOST_REGISTRATIONS)
+    ).all()
+    server = registrations[0] if registrations else None
     if server is None or server.active_since is None:
         return None
     history = work.session.scalars(
         select(ServerEvent)
-        .where(ServerEvent.server_id == server.id, ServerEvent.to_state.in_(_TOLD))
+        .where(
+            ServerEvent.server_id.in_([one.id for one in registrations]),
+            ServerEvent.to_state.in_(_TOLD),
+        )
         .order_by(ServerEvent.id.desc())
         .limit(_MOST_EVENTS)
     ).all()
