@@ -282,6 +282,12 @@ class TestPaymentNotices:
         provider = Provider(desk.office)
         refused(provider.tell("pay_1", 1, 500), 401, "no secret")
 
+    def test_come_again_later_where_the_secrets_cannot_be_read(
+        self, provider: Provider, tmp_path: Path
+    ) -> None:
+        (tmp_path / "secrets").unlink()
+        refused(provider.tell("pay_1", 1, 500), 503, "try again later")
+
     def test_need_no_token_and_take_none_instead(self, office: Office, provider: Provider) -> None:
         treasurer = life.staff(office, Role.TREASURER).account_id
         assert treasurer is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ from countersign.registrar.money.webhook import (
 from countersign.registrar.operations import payments
 from countersign.registrar.web.access import SIGNED, declare
 
+log = structlog.get_logger()
 router = APIRouter(tags=["Payment provider"], route_class=GuardedRoute)
 
 # Read as it was signed, octet for octet; not by FastAPI.
@@ -46,7 +48,7 @@ class Taken(Shape):
 @router.post(
     "/payment-notices",
     response_model=Taken,
-    responses=answers(401, 409, 413, 422),
+    responses=answers(401, 409, 413, 422, 503),
     openapi_extra=_BODY,
 )
 @declare(SIGNED)
@@ -74,7 +76,15 @@ def take_notice(
 
 
 def _secrets(path: Path | None) -> list[bytes]:
-    """Return the secrets in a file, one a line: the new one and the old one while they change."""
+    """Return the secrets in a file, one a line: the new one and the old one while they change.
+
+    Raises :class:`ProblemError` where it cannot be read: the provider tries again.
+    """
     if path is None:
         return []
-    return [line.strip() for line in path.read_bytes().splitlines() if line.strip()]
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        log.error("the secrets of payment notices cannot be read", reason=error.strerror)
+        raise ProblemError(503, "Notices cannot be checked now: try again later.") from None
+    return [line.strip() for line in lines if line.strip()]
