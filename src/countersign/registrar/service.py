@@ -16,6 +16,7 @@ from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.jobs.handlers import KINDS
 from countersign.registrar.jobs.registry_file import write_registry_file
 from countersign.registrar.jobs.worker import Workers
+from countersign.registrar.mail.posting import mail_directory
 from countersign.registrar.metrics import serve_metrics
 from countersign.registrar.opening import OpeningError, has_staff, open_office
 from countersign.registrar.operations.office import Office
@@ -54,6 +55,7 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
         )
         with _quiet_signals(server), _working(office, config.jobs):
             _tell_of_first_start(office)
+            _tell_of_letters(config)
             _load_cities()
             log.info("registrar serves", url=config.url, listen=_address(listener))
             if ready is not None:
@@ -154,6 +156,11 @@ def _quiet_signals(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _tell_of_letters(config: RegistrarConfig) -> None:
+    if config.mail.kind == "directory":
+        log.info("letters go to a directory, not to people", directory=str(mail_directory(config)))
 
 
 def _tell_of_first_start(office: Office) -> None:

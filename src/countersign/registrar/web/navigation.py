@@ -62,10 +62,14 @@ def person(signed_in: SignedIn | None, path: str) -> Person | None:
         return None
     granted = sorted(role.replace("-", " ") for role in signed_in.roles - {Role.OWNER})
     words = ", ".join(granted) or "owner"
+    entries = [("Account and security", "/account"), ("My servers", "/servers")]
+    if signed_in.roles & STAFF:
+        # The main navigation is their work's; they may own servers as well.
+        entries += _OWNER[1:]
     return Person(
         signed_in.name,
         words[:1].upper() + words[1:],
-        _links((("Account and security", "/account"), ("My servers", "/servers")), path),
+        _links(tuple(entries), path),
     )
 
 

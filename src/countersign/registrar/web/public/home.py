@@ -54,7 +54,11 @@ def join(visit: Visit) -> Response:
 def privacy(visit: Visit) -> Response:
     """Say what is kept of whom, who sees it, and for how long."""
     config = visit.office.config
-    return visit.render("public/privacy.html", operator_address=config.operator_address)
+    return visit.render(
+        "public/privacy.html",
+        operator_address=config.operator_address,
+        write_to=config.mail.sender,
+    )
 
 
 @pages.get("/texts/{kind}", allow=PUBLIC)
