@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from countersign.demo.dns_server import Behaviour, DnsServer
+from countersign.registrar.domain_age import NotFound
+from countersign.registrar.operations import domain_ages
 from countersign.registrar.operations.applications import return_to_applicant
 from countersign.registrar.operations.dossier import unconfirmed_contacts
 from countersign.registrar.operations.office import Office
@@ -99,6 +101,26 @@ def test_scans_are_checked_listed_and_removed(site: Site) -> None:
     with site.office.reading() as work:
         rows = work.session.scalars(select(Document).where(Document.server_id == key)).all()
     assert [row.removed_at is not None for row in rows] == [True]
+
+
+def test_a_paper_on_the_domains_age_is_taken_where_the_registry_tells_none(
+    site: Site, office: Office
+) -> None:
+    known = life.make_screened(office)
+    browser = owner(site)
+    label = "since when the domain is registered"
+    assert label not in browser.open(f"/servers/{known}/application/documents").text
+    key = life.make_screened(office, registered_on=None, hostname="mail.other.com.au")
+    with office.work() as work:
+        finding = NotFound("other.com.au", "https://rdap.example/domain/other.com.au")
+        domain_ages.record_finding(work, work.session.get_one(Server, key), finding)
+    page = browser.open(f"/servers/{key}/application/documents")
+    assert label in page.text
+    page = browser.press("Upload Paper that shows since when the domain is registered", file=scan())
+    assert "kept encrypted" in page.text
+    with office.reading() as work:
+        rows = work.session.scalars(select(Document).where(Document.server_id == key)).all()
+    assert [row.subject for row in rows if row.kind == "domain-age"] == ["domain"]
 
 
 def test_a_letter_to_a_contact_is_sent_again(site: Site, office: Office) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from countersign.registrar.operations import documents_of, dossier
+from countersign.registrar.operations import documents_of, dossier, screenings
 from countersign.registrar.operations.office import (
     ConflictError,
     NotFoundError,
     OperationError,
 )
-from countersign.registrar.particulars.documents import DocumentWish, documents_wanted
+from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.particulars.steps import Step
 from countersign.registrar.uploads.upload import ACCEPTED
 from countersign.registrar.web.access import server as server_access
@@ -34,14 +34,18 @@ class Wish:
     """A scan that is wanted, with what is there of it."""
 
     number: int
-    wish: DocumentWish
+    subject: str
+    kinds: tuple[str, ...]
+    label: str
     present: list[tuple[Document, str]]
     """Each with the name of its kind."""
+    is_needed: bool = True
+    """Nothing can be handed in without it."""
 
     @property
     def choices(self) -> list[tuple[str, str]]:
         """The kinds of document that will do."""
-        return [(str(kind), documents_of.label_of(str(kind))) for kind in self.wish.kinds]
+        return [(kind, documents_of.label_of(kind)) for kind in self.kinds]
 
 
 @pages.get("/servers/{server:key}/application/documents", allow=server_access(_EDIT))
@@ -97,13 +101,23 @@ def _page(visit: Visit, server: int, errors: dict[str, str], code: int = 200) ->
         particulars = dossier.load(work, row.id)
         is_draft = row.state is State.DRAFT
         lacking = dossier.what_is_missing(work, row) if is_draft else []
+        age = screenings.latest_age(work, row)
+        is_age_unknown = age is not None and row.domain_registered_on is None
         present = [
             (one, documents_of.label_of(one.kind)) for one in documents_of.documents_of(work, row)
         ]
     wishes = [
-        Wish(number, wish, [one for one in present if wish.is_met_by(one[0].subject, one[0].kind)])
+        Wish(
+            number,
+            wish.subject,
+            tuple(str(kind) for kind in wish.kinds),
+            wish.label,
+            [one for one in present if wish.is_met_by(one[0].subject, one[0].kind)],
+        )
         for number, wish in enumerate(documents_wanted(particulars))
     ]
+    if is_age_unknown:
+        wishes.append(_wish_for_age(len(wishes), present))
     known = {one.id for wish in wishes for one, _ in wish.present}
     return frame.show(
         visit,
@@ -121,3 +135,11 @@ def _page(visit: Visit, server: int, errors: dict[str, str], code: int = 200) ->
         largest=visit.office.config.security.upload_size,
         unfinished=[one for one in lacking if one.step is not Step.DOCUMENTS],
     )
+
+
+def _wish_for_age(number: int, present: list[tuple[Document, str]]) -> Wish:
+    """Return what is offered where the registry does not tell the age of the domain."""
+    kind, subject = documents_of.DOMAIN_AGE, documents_of.DOMAIN
+    there = [one for one in present if (one[0].kind, one[0].subject) == (kind, subject)]
+    label = "Paper that shows since when the domain is registered"
+    return Wish(number, subject, (kind,), label, there, is_needed=False)
