@@ -9,6 +9,8 @@ from countersign.registrar.documents.text import Kind
 from countersign.registrar.operations.office import Office
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.life_cycle import State
+from countersign.rules.roles import Role
+from countersign.storage.database.publication import PlaceCount
 from countersign.storage.database.servers import Server
 from tests.registrar.web.visitors import Site
 
@@ -95,3 +97,20 @@ def test_unknown_countries_and_texts_are_not_found(site: Site) -> None:
 def test_a_forged_cursor_is_an_error_and_no_accident(seeded: Office, site: Site) -> None:
     answer = site.anonymous().get("/directory/US", params={"after": "bm9uc2Vuc2U"})
     assert answer.status_code == 422
+
+
+def test_more_cities_keep_the_city_and_the_filter(office: Office, site: Site) -> None:
+    with office.work() as work:
+        for number in range(61):
+            name = f"City {number:02}"
+            work.session.add(
+                PlaceCount(region="OC", country="AU", city=name, servers=1, providers=1)
+            )
+    page = site.anonymous().get("/directory/AU?city=City+01&providers=yes").text
+    assert '<a href="/directory/AU?city=City%2001&amp;providers=yes&amp;cities=' in page
+
+
+def test_staff_find_what_they_do_as_owners_in_the_menu_of_the_person(site: Site) -> None:
+    page = site.visitor(Role.SCREENER).get("/staff").text
+    assert 'href="/sponsorship"' in page
+    assert 'href="/offender-query"' in page
