@@ -244,15 +244,6 @@ def decide(
     return transition
 
 
-def actions_of(state: State, role: Role) -> list[Action]:
-    """Return what a role may do with a server in a state, in the table's order."""
-    return [
-        action
-        for (begin, action), transition in TRANSITIONS.items()
-        if begin is state and role in transition.roles
-    ]
-
-
 _NEXT_STEPS: dict[State, str] = {
     State.DRAFT: "Complete the application and submit it.",
     State.SUBMITTED: "Nothing to do: the registrar checks the application.",
