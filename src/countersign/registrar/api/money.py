@@ -17,7 +17,7 @@ from countersign.registrar.money.reference import make_reference
 from countersign.registrar.operations.invoices import outstanding
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.office import Work
-from countersign.registrar.queries.paging import after, bounded, page_of, read_cursor
+from countersign.registrar.queries.paging import bounded, latest_first, page_of
 from countersign.registrar.web.access import declare, token
 from countersign.rules.access import Permission, Scope
 from countersign.storage.database.money import Invoice, InvoiceKind, InvoiceState
@@ -107,10 +107,8 @@ def list_invoices(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """List the invoices of a server, the latest first."""
-    statement = select(Invoice).where(Invoice.server_id == server).order_by(Invoice.id.desc())
-    if cursor is not None:
-        key = read_cursor(cursor, [int])
-        statement = statement.where(after([Invoice.id], key, descending=True))
+    of_server = select(Invoice).where(Invoice.server_id == server)
+    statement = latest_first(of_server, Invoice.id, cursor)
     with office_of(request).reading() as work:
         server_of(work, bearer, server, Permission.SEE_MONEY)
         rows = work.session.scalars(bounded(statement, limit)).all()

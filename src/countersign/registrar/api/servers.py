@@ -22,7 +22,7 @@ from countersign.registrar.api.server_shapes import (
 from countersign.registrar.api.shapes import Cursor, Key53, Limit
 from countersign.registrar.operations import test_results
 from countersign.registrar.operations.office import Work
-from countersign.registrar.queries.paging import after, bounded, page_of, read_cursor
+from countersign.registrar.queries.paging import after, bounded, latest_first, page_of, read_cursor
 from countersign.registrar.web.access import declare, token
 from countersign.rules.access import Permission, Scope
 from countersign.rules.roles import Role
@@ -81,12 +81,8 @@ def list_events(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """List what happened to a server, the latest first."""
-    statement = (
-        select(ServerEvent).where(ServerEvent.server_id == server).order_by(ServerEvent.id.desc())
-    )
-    if cursor is not None:
-        key = read_cursor(cursor, [int])
-        statement = statement.where(after([ServerEvent.id], key, descending=True))
+    of_server = select(ServerEvent).where(ServerEvent.server_id == server)
+    statement = latest_first(of_server, ServerEvent.id, cursor)
     with office_of(request).reading() as work:
         server_of(work, bearer, server, Permission.SEE_SERVER)
         rows = work.session.scalars(bounded(statement, limit)).all()
@@ -107,10 +103,8 @@ def list_tests(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """List the relay tests of a server with their transcripts, the latest first."""
-    statement = select(TestRun).where(TestRun.server_id == server).order_by(TestRun.id.desc())
-    if cursor is not None:
-        key = read_cursor(cursor, [int])
-        statement = statement.where(after([TestRun.id], key, descending=True))
+    of_server = select(TestRun).where(TestRun.server_id == server)
+    statement = latest_first(of_server, TestRun.id, cursor)
     with office_of(request).reading() as work:
         server_of(work, bearer, server, Permission.SEE_SERVER)
         rows = work.session.scalars(bounded(statement, limit)).all()

@@ -13,14 +13,18 @@ from countersign.storage.database.servers import Server
 _STRANGER = "There is no such server."
 
 
+def people_of(server: Server) -> tuple[int, int | None, int | None]:
+    """Return the accounts that own a server, apply for it as agent, administer it."""
+    return server.owner_id, server.agent_id, server.admin_contact_id
+
+
 def roles_towards(account_id: int, roles: Iterable[Role], server: Server) -> frozenset[Role]:
     """Return the roles that an account has towards one server.
 
     roles: those that the account acts in now; without AGENT an agent's accreditation has ended.
     Whoever is a party to a server is not staff towards it: nobody decides in his own cause.
     """
-    people = (server.owner_id, server.agent_id, server.admin_contact_id)
-    return access.roles_towards(people, account_id, roles)
+    return access.roles_towards(people_of(server), account_id, roles)
 
 
 def server_for(
@@ -45,8 +49,7 @@ def server_for(
 
 def refuse_own_cause(actor: Actor, server: Server) -> None:
     """Raise :class:`ForbiddenError` for staff that is a party to a server."""
-    parties = {server.owner_id, server.agent_id, server.admin_contact_id} - {None}
-    if actor.role in STAFF and actor.account_id in parties:
+    if actor.role in STAFF and actor.account_id in set(people_of(server)) - {None}:
         raise ForbiddenError("This is your own application or server: somebody else decides on it.")
 
 

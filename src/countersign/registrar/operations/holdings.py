@@ -17,7 +17,7 @@ from countersign.registrar.operations.office import Actor, NotFoundError, Operat
 from countersign.registrar.operations.transitions import add_event
 from countersign.registrar.operations.traps import allocate
 from countersign.registrar.particulars.text import clean_text
-from countersign.registrar.queries.paging import Page, after, bounded, page_of, read_cursor
+from countersign.registrar.queries.paging import Page, bounded, latest_first, page_of
 from countersign.rules.access import Permission
 from countersign.rules.life_cycle import PUBLISHED
 from countersign.storage.database.holdings import PrivilegedUser, Trap
@@ -111,16 +111,10 @@ def users_of(
     limit: int = 50,
 ) -> Page[PrivilegedUser]:
     """Return a server's privileged users, the newest first."""
-    statement = (
-        select(PrivilegedUser)
-        .where(PrivilegedUser.server_id == server.id)
-        .order_by(PrivilegedUser.id.desc())
-    )
+    statement = select(PrivilegedUser).where(PrivilegedUser.server_id == server.id)
     if not revoked:
         statement = statement.where(PrivilegedUser.revoked_at.is_(None))
-    if cursor is not None:
-        key = read_cursor(cursor, [int])
-        statement = statement.where(after([PrivilegedUser.id], key, descending=True))
+    statement = latest_first(statement, PrivilegedUser.id, cursor)
     rows = work.session.scalars(bounded(statement, limit)).all()
     return page_of(rows, limit, lambda one: [one.id])
 

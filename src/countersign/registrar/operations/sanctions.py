@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from countersign.registrar.operations.access import require
+from countersign.registrar.operations.access import people_of, require
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.listing import list_server
 from countersign.registrar.operations.locks import hold
@@ -136,7 +136,7 @@ def prepare(work: Work, actor: Actor, server: Server, seen_version: int | None) 
 
 def check_impartial(actor: Actor, server: Server) -> None:
     """Raise :class:`ForbiddenError` if somebody is a party to a server."""
-    if account_of(actor) in (server.owner_id, server.agent_id, server.admin_contact_id):
+    if account_of(actor) in people_of(server):
         raise ForbiddenError("You are a party to this server: somebody else decides.")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from countersign.registrar.operations.office import OperationError
 
@@ -87,3 +88,15 @@ def bounded(statement: Select[*Columns], limit: int) -> Select[*Columns]:
     if not 1 <= limit <= LARGEST_PAGE:
         raise OperationError(f"A page has 1 to {LARGEST_PAGE} rows.")
     return statement.limit(limit + 1)
+
+
+def latest_first(
+    statement: Select[*Columns], key: InstrumentedAttribute[int], cursor: str | None
+) -> Select[*Columns]:
+    """Order a list by a row's key, the latest first, and begin it behind a cursor of that key.
+
+    Raises :class:`CursorError`.
+    """
+    if cursor is not None:
+        statement = statement.where(key < read_cursor(cursor, [int])[0])
+    return statement.order_by(key.desc())

@@ -12,7 +12,14 @@ from sqlalchemy.orm import aliased
 from countersign.registrar.money.reference import find_references
 from countersign.registrar.operations.office import Work
 from countersign.registrar.queries.next_steps import paid_amounts
-from countersign.registrar.queries.paging import Page, after, bounded, page_of, read_cursor
+from countersign.registrar.queries.paging import (
+    Page,
+    after,
+    bounded,
+    latest_first,
+    page_of,
+    read_cursor,
+)
 from countersign.registrar.queries.sifting import MOST_LOOKED_AT, sift
 from countersign.registrar.queries.staff_servers import moment_of
 from countersign.storage.database.money import (
@@ -111,9 +118,7 @@ def invoices(
 
 def payments(work: Work, *, cursor: str | None = None, limit: int = 50) -> Page[Payment]:
     """Return all payments, the latest first."""
-    statement = select(Payment).order_by(Payment.id.desc())
-    if cursor is not None:
-        statement = statement.where(Payment.id < read_cursor(cursor, [int])[0])
+    statement = latest_first(select(Payment), Payment.id, cursor)
     rows = work.session.scalars(bounded(statement, limit)).all()
     return page_of(rows, limit, lambda one: [one.id])
 
