@@ -1,34 +1,30 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
 
 from tests.gateway.world import World
 
+_configure = structlog.configure
+
+
+def _configure_without_keeping(**settings: Any) -> None:
+    _configure(**{**settings, "cache_logger_on_first_use": False})
+
+
+# From here on, also for what fixtures of a whole module run in this process: a logger that was
+# kept as it was at its first use would go on with that level for ever.
+structlog.configure = cast(Any, _configure_without_keeping)
+
 
 @pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """Let no test leave its settings of the log to the next one.
-
-    Commands that run in this process configure it; a logger that was kept as it was then would
-    go on with that level for ever.
-    """
-    before = structlog.get_config()
-    configure = structlog.configure
-
-    def configure_without_keeping(**settings: Any) -> None:
-        configure(**{**settings, "cache_logger_on_first_use": False})
-
-    structlog.configure = configure_without_keeping
-    try:
-        yield
-    finally:
-        structlog.configure = configure
-        configure(**before)
+def logs_as_shipped() -> None:
+    """Let no command that ran in this process leave its settings of the log to a test."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
