@@ -175,6 +175,70 @@ class Security(Section):
     """Requests that one address may make in a minute, of each process."""
 
 
+class Publication(Section):
+    """What the public zone says, and how long its journal is kept (DESIGN §7)."""
+
+    nameservers: tuple[Hostname, ...] = ()
+    """Names of the public secondaries: the zone's NS records. None: the zone names `localhost`, \
+as zones do that nobody delegates to."""
+    contact: str = "hostmaster@registrar.example"
+    """E-mail address of who is responsible for the zone (in its SOA record)."""
+    ttl: Annotated[int, Field(ge=1, le=86400)] = 300
+    """Seconds that resolvers may keep an entry. Replicas do not wait for it."""
+    negative_ttl: Annotated[int, Field(ge=1, le=10800)] = 60
+    """Seconds that resolvers may keep that a host is not listed (RFC 2308)."""
+    refresh: Annotated[int, Field(ge=1, le=86400)] = 300
+    """Seconds after which a secondary asks again that was not notified."""
+    retry: Annotated[int, Field(ge=1, le=86400)] = 60
+    """Seconds after which it tries again when that failed."""
+    expire: Annotated[int, Field(ge=3600, le=10**7)] = 1_209_600
+    """Seconds after which a secondary that cannot reach us stops answering."""
+    journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days for which changes are kept, so that a secondary can follow instead of starting anew."""
+    journal_versions: Annotated[int, Field(ge=10, le=10**7)] = 20_000
+    """Versions that are kept at most."""
+    simple_digest_records: Annotated[int, Field(ge=0)] = 100_000
+    """Up to so many records the zone carries the standard ZONEMD digest (RFC 8976) in each \
+version: it takes a look at all of them. A larger zone has the one that is kept up to date only."""
+    resolve_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    """Minutes after which the addresses of a registered server are looked up again."""
+    resolve_concurrency: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Host names that are resolved at one time."""
+
+
+class Primary(Section):
+    """The hidden primary name server: it answers secondaries with a TSIG key, and nobody else."""
+
+    listen: tuple[Endpoint, ...] = ("127.0.0.1:8053",)
+    """Addresses to listen on, UDP and TCP. None: no primary here."""
+    inside: bool = True
+    """Start it with the service; otherwise `countersign registrar primary` runs it."""
+    copy_directory: Path | None = None
+    """Where the primary keeps its copy of the zone; default: `zone` in the state directory."""
+    connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """TCP connections at one time."""
+    transfers: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Whole zones that are sent at one time."""
+    transfer_seconds: Seconds = 3600
+    """Seconds that sending a zone may take."""
+    idle_seconds: Seconds = 30
+    """Seconds after which a TCP connection without a question is closed."""
+    requests_per_second: Annotated[int, Field(ge=1)] = 50
+    """Questions a second that one address (IPv4, or IPv6 /64) may ask."""
+    notify_seconds: Seconds = 1
+    """Seconds to wait for the answer to a NOTIFY before it is sent again, then twice as long."""
+    notify_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    """How often a NOTIFY is sent (RFC 1996 §3.6)."""
+    check_seconds: Seconds = 30
+    """Seconds between two looks at each secondary's serial."""
+    behind_seconds: Seconds = 60
+    """Seconds after which a secondary that lacks what is published causes an alert."""
+    condense_versions: Annotated[int, Field(ge=1, le=10**6)] = 20
+    """A secondary that lacks more versions than this gets the sum of their changes (RFC 1995 §5)."""
+    key_overlap_hours: Annotated[int, Field(ge=0, le=8760)] = 168
+    """Hours for which an old TSIG key stays good after a rotation."""
+
+
 class RegistrarConfig(Section):
     """The whole configuration of `countersign registrar`."""
 
@@ -196,8 +260,6 @@ inside the service; 0: only `registrar worker` does."""
     """How long a background job may take before another worker takes it over."""
     keyring: Path | None = None
     """File with the master keys; default: `keyring.json` in the state directory, made if absent."""
-    registry_file: Path | None = None
-    """Registry file to keep up to date for gateways beside this registrar; none: not written."""
     s_day: datetime.date | None = None
     """End of the cut-over period; default: 12 months after the registrar first started."""
     operator_name: str = "The Mail Server Registrar"
@@ -217,5 +279,7 @@ demonstrations."""
     domain_age: DomainAge = DomainAge()
     certification: Certification = Certification()
     security: Security = Security()
+    publication: Publication = Publication()
+    primary: Primary = Primary()
     metrics: Metrics = Metrics()
     log: Log = Log()

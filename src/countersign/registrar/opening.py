@@ -19,6 +19,7 @@ from countersign.storage.database.accounts import AccountRole
 from countersign.storage.database.engine import Database, DatabaseError
 from countersign.storage.database.migration import migrate
 from countersign.storage.database.publication import Fact
+from countersign.storage.database.replication import SecondaryKey
 from countersign.storage.database.servers import DocumentContent, Particulars
 
 STARTED = "started"
@@ -68,7 +69,7 @@ def _holds_sealed(database: Database) -> bool:
     with database.reading() as session:
         return any(
             session.scalar(select(column).limit(1)) is not None
-            for column in (Particulars.server_id, DocumentContent.document_id)
+            for column in (Particulars.server_id, DocumentContent.document_id, SecondaryKey.id)
         )
 
 

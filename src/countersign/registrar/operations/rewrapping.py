@@ -17,6 +17,7 @@ from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.vault.envelope import VaultError
 from countersign.storage.database.accounts import Account
 from countersign.storage.database.publication import Fact
+from countersign.storage.database.replication import SecondaryKey
 from countersign.storage.database.screening import Offender
 from countersign.storage.database.servers import DocumentContent, Particulars
 
@@ -32,6 +33,7 @@ _SEALED: tuple[tuple[_Column, _Column], ...] = (
     (DocumentContent.document_id, DocumentContent.sealed),
     (Offender.id, Offender.sealed),
     (Account.id, Account.totp_sealed),
+    (SecondaryKey.id, SecondaryKey.sealed),
 )
 """Every column with something sealed in it, and the key of its row."""
 _ID_BEGINS, _ID_SIZE = 5, 8

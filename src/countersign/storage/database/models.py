@@ -7,6 +7,7 @@ from countersign.storage.database import (
     money,
     promises,
     publication,
+    replication,
     screening,
     servers,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "money",
     "promises",
     "publication",
+    "replication",
     "screening",
     "servers",
 ]

@@ -6,7 +6,7 @@ import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from countersign.storage.database.base import (
@@ -89,3 +89,39 @@ class Fact(Base):
 
     name: Mapped[Text64] = mapped_column(primary_key=True)
     value: Mapped[dict[str, Any]]
+
+
+class ZoneVersion(Base):
+    """One version of the public zone: the journal that secondaries follow (RFC 1995).
+
+    Never changed; the oldest ones are removed when the journal is long.
+    """
+
+    __tablename__ = "zone_version"
+
+    id: Mapped[Key]
+    serial: Mapped[int] = mapped_column(BigInteger, index=True)
+    """Of the SOA record: 32 bits (RFC 1982)."""
+    at: Mapped[datetime.datetime]
+    follows: Mapped[bool]
+    """False: no changes lead here from the version before, so that secondaries take it whole."""
+    changes: Mapped[bytes]
+    """From the version before; see `registry/zone/changes.py`."""
+    records: Mapped[int] = mapped_column(BigInteger)
+    """How many the whole zone has."""
+    node_sum: Mapped[bytes]
+    """Of the whole zone; see `registry/zone/digest.py`."""
+
+
+class ServerAddress(Base):
+    """An address of a registered server, as its host name was last resolved."""
+
+    __tablename__ = "server_address"
+
+    server_id: Mapped[int] = mapped_column(ForeignKey("server.id"), primary_key=True)
+    address: Mapped[Text64] = mapped_column(primary_key=True)
+    """IPv4 or IPv6, in the standard form of Python's ipaddress."""
+    found_at: Mapped[datetime.datetime]
+    """When it was first seen."""
+
+    __table_args__ = (Index("ix_server_address_address", "address", "server_id"),)

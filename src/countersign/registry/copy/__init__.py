@@ -1,0 +1,1 @@
+"""A copy of a zone on this host, which any number of processes read without locks."""

@@ -1,0 +1,1 @@
+"""Keeps this host's copy of the zone up to date."""
