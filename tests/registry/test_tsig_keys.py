@@ -52,7 +52,7 @@ def test_the_algorithm_of_a_line_without_one_is_hmac_sha256() -> None:
         (f"{ENCODED}", "0 colons"),
         (f"name:{ENCODED}:hmac-sha256", "not base64"),
         (f"hmac-sha256:{ENCODED}:name", "name must be a domain name"),
-        (f"{ENCODED}\nhmac-sha256\nname", "not base64"),
+        (f"{ENCODED}\nhmac-sha256\nname", "name must be a domain name"),
         (f"na me:{ENCODED}", "name must be a domain name"),
         (f":{ENCODED}", "name must be a domain name"),
         (f"name:{ENCODED[:-1]}", "not base64"),
