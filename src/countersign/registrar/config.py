@@ -234,7 +234,7 @@ class Primary(Section):
     behind_seconds: Seconds = 60
     """Seconds after which a secondary that lacks what is published causes an alert."""
     condense_versions: Annotated[int, Field(ge=1, le=10**6)] = 20
-    """A secondary that lacks more versions than this gets the sum of their changes (RFC 1995 §5)."""
+    """A secondary that lacks more versions than this gets their sum (RFC 1995 §5)."""
     key_overlap_hours: Annotated[int, Field(ge=0, le=8760)] = 168
     """Hours for which an old TSIG key stays good after a rotation."""
 
