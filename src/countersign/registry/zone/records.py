@@ -91,6 +91,7 @@ def kind_of(octets: bytes) -> int:
     return int.from_bytes(octets[:2], "big")
 
 
-def canonical_order(octets: bytes) -> tuple[bytes, bytes]:
+def canonical_order(octets: bytes) -> tuple[bytes, bytes, bytes]:
     """Return what records of one node are sorted by (RFC 4034 §6.3)."""
-    return octets[:4], octets[_HEAD_SIZE:]
+    # The TTL decides nothing in a zone that is in order; in any other it keeps the result the same.
+    return octets[:4], octets[_HEAD_SIZE:], octets[4:8]
