@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dns.asyncresolver
 import dns.exception
 import dns.nameserver
-import dns.rdatatype
 import dns.resolver
 from cachetools import TLRUCache
 
+from countersign.registry.dns_records import (
+    NotAuthenticError,
+    Records,
+    ResolutionFailedError,
+    negative_ttl,
+    read_records,
+)
+
+__all__ = ["CachingClient", "DnsClient", "NotAuthenticError", "Records", "ResolutionFailedError"]
+
 _CACHE_SIZE = 100_000
-_MAX_TTL = 86400
-_MAX_NEGATIVE_TTL = 3600
 
 
-class ResolutionFailedError(Exception):
-    """The DNS could not answer: time-out, SERVFAIL, REFUSED, lame servers. Not a 'no'."""
+class CachingClient(ABC):
+    """Asks equal questions at one time once, and keeps the answers for their TTL."""
 
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """An answer: the records' data, or none."""
-
-    data: tuple[Any, ...]
-    exists: bool
-    """False: NXDOMAIN. True with no data: NODATA."""
-    ttl: float
-    """Seconds."""
-    is_certain: bool = True
-    """False: an empty answer without SOA, as a lame server gives it too (RFC 2308 §2.2)."""
-
-
-class DnsClient:
-    """Asks recursive resolvers; equal questions at one time are asked once."""
-
-    def __init__(self, nameservers: Sequence[str], *, timeout: float, lifetime: float) -> None:
-        """``nameservers``: ADDRESS:PORT or [IPV6]:PORT; none: those of /etc/resolv.conf.
-
-        ``timeout`` for one server, ``lifetime`` for a whole question, in seconds.
-        """
-        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        if nameservers:
-            self._resolver.nameservers = [_nameserver(endpoint) for endpoint in nameservers]
-        self._resolver.timeout = timeout
-        self._resolver.lifetime = lifetime
-        self._resolver.cache = None
+    def __init__(self) -> None:
         self._cache: TLRUCache[tuple[str, str], Records] = TLRUCache(
             _CACHE_SIZE, ttu=lambda _key, records, now: now + records.ttl
         )
@@ -78,34 +58,40 @@ class DnsClient:
             if records.ttl > 0:
                 self._cache[key] = records
 
+    @abstractmethod
+    async def _ask(self, name: str, kind: str) -> Records:
+        """Ask over the network. Raises :class:`ResolutionFailedError`."""
+
+
+class DnsClient(CachingClient):
+    """Asks recursive resolvers and takes their word."""
+
+    def __init__(self, nameservers: Sequence[str], *, timeout: float, lifetime: float) -> None:
+        """``nameservers``: ADDRESS:PORT or [IPV6]:PORT; none: those of /etc/resolv.conf.
+
+        ``timeout`` for one server, ``lifetime`` for a whole question, in seconds.
+        """
+        super().__init__()
+        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        if nameservers:
+            self._resolver.nameservers = [_nameserver(endpoint) for endpoint in nameservers]
+        self._resolver.timeout = timeout
+        self._resolver.lifetime = lifetime
+        self._resolver.cache = None
+
     async def _ask(self, name: str, kind: str) -> Records:
         try:
             answer = await self._resolver.resolve(
                 f"{name}.", kind, raise_on_no_answer=False, search=False
             )
+            return read_records(answer.response)
         except dns.resolver.NXDOMAIN as error:
             responses = list(error.kwargs["responses"].values())
-            return Records((), exists=False, ttl=_negative_ttl(responses[0] if responses else None))
+            return Records((), exists=False, ttl=negative_ttl(responses[0]) if responses else 0)
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise ResolutionFailedError(f"{kind} of a name: {type(error).__name__}") from error
-        if answer.rrset is None:
-            ttl = _negative_ttl(answer.response)
-            return Records((), exists=True, ttl=ttl, is_certain=_has_soa(answer.response))
-        return Records(tuple(answer.rrset), exists=True, ttl=min(answer.rrset.ttl, _MAX_TTL))
 
 
 def _nameserver(endpoint: str) -> Any:
     host, _, port = endpoint.rpartition(":")
     return dns.nameserver.Do53Nameserver(host.strip("[]"), int(port))
-
-
-def _has_soa(response: Any) -> bool:
-    return any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority)
-
-
-def _negative_ttl(response: Any) -> float:
-    """Return how long a 'no' holds: the SOA's minimum, or its own TTL (RFC 2308 §5)."""
-    for rrset in response.authority if response is not None else ():
-        if rrset.rdtype == dns.rdatatype.SOA:
-            return float(min(rrset.ttl, rrset[0].minimum, _MAX_NEGATIVE_TTL))
-    return 0.0

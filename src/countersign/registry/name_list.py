@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from countersign.registry.dns_client import DnsClient, Records, ResolutionFailedError
+from countersign.registry.dns_client import CachingClient, Records, ResolutionFailedError
 from countersign.registry.file import parse_pin
 from countersign.registry.lookup import (
     KeyPin,
@@ -26,7 +26,7 @@ _MAX_NAME = 253
 class NameListRegistry:
     """Looks hostnames up in a zone."""
 
-    def __init__(self, zone: str, client: DnsClient) -> None:
+    def __init__(self, zone: str, client: CachingClient) -> None:
         self._zone = zone.strip(".").lower()
         self._client = client
 
