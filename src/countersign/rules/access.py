@@ -48,6 +48,8 @@ class Permission(StrEnum):
     ACCREDIT = "accredit agents"
     SEE_JOBS = "see background work"
     RETRY_JOBS = "repeat background work"
+    SEE_SECONDARIES = "see the secondaries"
+    MANAGE_SECONDARIES = "manage secondaries and their keys"
 
 
 _P = Permission
@@ -92,9 +94,19 @@ TABLE: dict[Role, frozenset[Permission]] = {
         _P.SEE_AUDIT,
         _P.SEE_STAFF,
         _P.SEE_JOBS,
+        _P.SEE_SECONDARIES,
     },
     Role.ADMINISTRATOR: frozenset(
-        {_P.SEE_STAFF, _P.MANAGE_STAFF, _P.ACCREDIT, _P.SEE_AUDIT, _P.SEE_JOBS, _P.RETRY_JOBS}
+        {
+            _P.SEE_STAFF,
+            _P.MANAGE_STAFF,
+            _P.ACCREDIT,
+            _P.SEE_AUDIT,
+            _P.SEE_JOBS,
+            _P.RETRY_JOBS,
+            _P.SEE_SECONDARIES,
+            _P.MANAGE_SECONDARIES,
+        }
     ),
     Role.PROBE: frozenset(),
     Role.SYSTEM: frozenset(),
