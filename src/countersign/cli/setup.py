@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from countersign.cli.configurations import (
     registrar_example,
     whole_reference,
 )
+from countersign.cli.dnswl import Filter, dnswl_snippet
 from countersign.cli.snippets import exim_snippet, postfix_snippet, systemd_unit
 from countersign.gateway.config import Config
 
@@ -62,6 +64,20 @@ def print_postfix(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def print_exim(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print what to add to Exim's configuration, for this configuration."""
     _print_snippet(exim_snippet, config)
+
+
+@app.command("dnswl")
+def print_dnswl(
+    kind: Annotated[Filter, typer.Argument(help="Who is to use the zone.")],
+    zone: Annotated[str, typer.Option(help="The registry's public zone.")],
+) -> None:
+    """Print how to use the zone as an allow list, with no gateway and no plug-in.
+
+    A first step: a registered server is spared other tests, and nobody is refused by it.
+
+    Example: countersign setup dnswl rspamd --zone registry.example
+    """
+    typer.echo(dnswl_snippet(kind, zone), nl=False)
 
 
 def _print_snippet(make: Callable[[Config], str], config: Path) -> None:
