@@ -23,7 +23,15 @@ def list_server(work: Work, server: Server, event: ServerEvent, listing: Listing
             event_id=event.id,
         )
     )
-    work.order("publish", {"event": event.id}, unique_key=f"publish:{event.id}")
+    order_publication(work, server, event)
+    if listing is Listing.REGISTERED:
+        work.order("address", {"server": server.id}, unique_key=f"address:{event.id}")
+
+
+def order_publication(work: Work, server: Server, event: ServerEvent) -> None:
+    """Order that all which the zone says of a server be brought up to date."""
+    what = {"hosts": [server.hostname], "addresses": []}
+    work.order("publish", what, unique_key=f"publish:{event.id}")
 
 
 def current_listing(work: Work, hostname: str) -> Listing:

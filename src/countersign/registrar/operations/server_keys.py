@@ -10,14 +10,16 @@ from countersign.mail.dkim_key import normalise_key_record, normalise_selector
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.holdings import check_registered
+from countersign.registrar.operations.listing import order_publication
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import Actor, NotFoundError, OperationError, Work
 from countersign.registrar.operations.transitions import add_event
 from countersign.registry.file import parse_pin
 from countersign.registry.lookup import KeyPin
+from countersign.registry.zone.content import can_sign
 from countersign.rules.access import Permission
 from countersign.storage.database.holdings import ServerKey
-from countersign.storage.database.servers import Server, ServerEvent
+from countersign.storage.database.servers import Server
 
 KEYS_OF_PURPOSE = 10
 """Keys of one purpose that a server may have at a time: old and new ones of several hosts."""
@@ -49,6 +51,8 @@ def register_key(
     hold(work, server)
     check_registered(server)
     name, record = _checked(purpose, selector, content)
+    if name and not can_sign(server.hostname, name, work.config.zone):
+        raise OperationError("The selector makes the key's name too long: take a shorter one.")
     present = [key for key in keys_of(work, server) if key.purpose == purpose]
     if any((key.selector, key.content) == (name, record) for key in present):
         raise OperationError("This key is registered already.")
@@ -66,7 +70,8 @@ def register_key(
     work.session.add(key)
     work.session.flush()
     details = {"key": key.id, "purpose": str(purpose)}
-    _publish(work, add_event(work, server, Deed.KEY_REGISTERED, actor, details=details))
+    event = add_event(work, server, Deed.KEY_REGISTERED, actor, details=details)
+    order_publication(work, server, event)
     return key
 
 
@@ -79,7 +84,8 @@ def revoke_key(work: Work, actor: Actor, server: Server, key_id: int) -> ServerK
         raise NotFoundError("There is no such key.")
     key.revoked_at = work.now
     details = {"key": key.id, "purpose": key.purpose}
-    _publish(work, add_event(work, server, Deed.KEY_REVOKED, actor, details=details))
+    event = add_event(work, server, Deed.KEY_REVOKED, actor, details=details)
+    order_publication(work, server, event)
     return key
 
 
@@ -100,10 +106,6 @@ def keys_of(work: Work, server: Server, *, revoked: bool = False) -> list[Server
     if not revoked:
         statement = statement.where(ServerKey.revoked_at.is_(None))
     return list(work.session.scalars(statement))
-
-
-def _publish(work: Work, event: ServerEvent) -> None:
-    work.order("publish", {"event": event.id}, unique_key=f"publish:{event.id}")
 
 
 def _checked(purpose: KeyPurpose, selector: str, content: str) -> tuple[str, str]:

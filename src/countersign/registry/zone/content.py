@@ -88,7 +88,17 @@ def can_list(hostname: str, zone: str) -> bool:
     """Tell whether a hostname can be in the zone: it fits, and clashes with nothing of ours."""
     labels = hostname.split(".")
     longest = f"{hostname}._vouch.{zone}"
-    return len(labels) > 1 and labels[-1] not in RESERVED and len(longest) <= MAX_KEY - 2
+    return (
+        len(labels) > 1
+        and labels[-1] not in RESERVED
+        and "_domainkey" not in labels
+        and len(longest) <= MAX_KEY - 2
+    )
+
+
+def can_sign(hostname: str, selector: str, zone: str) -> bool:
+    """Tell whether the name of a host's signing key fits into the zone."""
+    return len(f"{selector}._domainkey.{hostname}.{zone}") <= MAX_KEY - 2
 
 
 def host_nodes(server: Listed, ttl: int) -> Iterator[tuple[bytes, bytes]]:

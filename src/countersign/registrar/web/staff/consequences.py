@@ -52,7 +52,8 @@ _ORDERS = {
     "screen": "The application is compared with the known offenders.",
     "domain-age": "The age of the domain is asked for.",
     "review": "The bonds of servers that it vouches for are looked at anew.",
-    "publish": "The gateways' file and the zone are brought up to date.",
+    "publish": "The public zone is brought up to date.",
+    "address": "The server's addresses are looked up, for the zone's list of them.",
     "forfeiture": "The bond is forfeited when the time to reply has passed without a reply.",
 }
 _INVOICES = {
