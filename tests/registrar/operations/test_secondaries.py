@@ -19,7 +19,7 @@ from countersign.registrar.operations.office import (
     Office,
     OperationError,
 )
-from countersign.registrar.operations.secondaries import Details, checked_endpoint
+from countersign.registrar.operations.secondary_details import Details, checked_endpoint
 from countersign.registrar.operations.secondary_keys import MOST_GOOD_KEYS, keys_now
 from countersign.registry.transfer.keys import ALGORITHMS, TsigKey
 from countersign.rules.access import Permission, may

@@ -15,6 +15,7 @@ from countersign.storage.database.accounts import Account, Accreditation, OneTim
 from countersign.storage.database.base import Base
 from countersign.storage.database.money import Invoice, InvoiceState, Transfer
 from countersign.storage.database.promises import Forfeiture, Sponsorship
+from countersign.storage.database.replication import Secondary
 from countersign.storage.database.servers import (
     ContactConfirmation,
     Server,
@@ -32,6 +33,7 @@ _ROWS: dict[str, type[Base]] = {
     "run": TestRun,
     "confirmation": ContactConfirmation,
     "accreditation": Accreditation,
+    "secondary": Secondary,
 }
 """Values of an order that are keys, and of what."""
 TOKEN_PAGES = {
@@ -78,10 +80,18 @@ def _recipient(work: Work, facts: dict[str, Any]) -> str:
         return str(facts["new_address"])
     if isinstance(account, Account):
         return account.email
+    if "secondary" in facts:
+        return _contact(facts["secondary"])
     address = recipient(work, facts["confirmation"].id)
     if address is None:
         raise NothingToSayError("the address is no longer in the application")
     return address
+
+
+def _contact(secondary: Secondary) -> str:
+    if secondary.removed_at is not None or not secondary.contact:
+        raise NothingToSayError("the secondary is no more, or has no contact any more")
+    return secondary.contact
 
 
 def _row(work: Work, model: type[Base], key: int) -> Base:

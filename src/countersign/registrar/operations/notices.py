@@ -21,14 +21,16 @@ def tell_parties(work: Work, server: Server, template: str, *, unique: str, **va
 
 
 def order_mail(
-    work: Work, template: str, account_id: int, *, unique: str = "", **values: Any
+    work: Work, template: str, account_id: int | None, *, unique: str = "", **values: Any
 ) -> None:
     """Order a message to an account; it is made from a template and keys of what it tells of.
 
-    values: keys and plain figures only. unique: the cause; a cause is told to a person once.
+    account_id: None where what it tells of has an address of its own (`mail/facts.py`). values:
+    keys and plain figures only. unique: the cause; a cause is told to a person once.
     """
+    reader = {} if account_id is None else {"account": account_id}
     work.order(
         "mail",
-        {"template": template, "account": account_id, **values},
+        {"template": template, **reader, **values},
         unique_key=f"mail:{template}:{unique}:{account_id}" if unique else None,
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from countersign.registrar.operations import secondary_keys
 from countersign.registrar.operations.access import require
-from countersign.registrar.operations.accounts import normalised_address
 from countersign.registrar.operations.locks import hold
+from countersign.registrar.operations.notices import order_mail
 from countersign.registrar.operations.office import (
     SYSTEM,
     Actor,
@@ -20,30 +20,33 @@ from countersign.registrar.operations.office import (
     OperationError,
     Work,
 )
-from countersign.registrar.particulars.text import clean_text
+from countersign.registrar.operations.secondary_details import Details, checked_details
 from countersign.registry.transfer.keys import DEFAULT_ALGORITHM, TsigKey
 from countersign.rules.access import Permission
-from countersign.storage.database.replication import Secondary, SecondaryKind
+from countersign.rules.roles import Role
+from countersign.storage.database.accounts import Account, AccountRole
+from countersign.storage.database.publication import ZoneVersion
+from countersign.storage.database.replication import Secondary, SecondaryState
 
 MOST_SECONDARIES = 1000
 """At one time."""
-MOST_ADDRESSES = 8
-"""That one secondary is notified at."""
-MAX_PLACE = 120
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?\Z")
 """It becomes part of a name in the DNS, and an argument of commands."""
-_FORM = "An address is written 192.0.2.1:53 or [2001:db8::1]:53"
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What may be changed of a secondary; see the columns of `Secondary`."""
+class Condition(StrEnum):
+    """How a secondary stands towards what is published."""
 
-    kind: SecondaryKind = SecondaryKind.SECONDARY
-    place: str = ""
-    contact: str = ""
-    notify: Sequence[str] = ()
-    ask: str = ""
+    UP_TO_DATE = "up-to-date"
+    CATCHING_UP = "catching-up"
+    """It lacks what was published a moment ago."""
+    BEHIND = "behind"
+    """It has lacked something for longer than `primary.behind_seconds`."""
+    AHEAD = "ahead"
+    """It has a version that was never published here."""
+    NEVER_SEEN = "never-seen"
+    ERROR = "error"
+    """The last thing that it tried, or that was tried with it, went wrong."""
 
 
 def add(
@@ -60,12 +63,13 @@ def add(
             "Give it a name of at most 40 lower-case letters, digits and hyphens, for instance "
             "'frankfurt-1'."
         )
+    is_taken = f"There is a secondary with the name {plain}: choose another name."
     if find(work, plain) is not None:
-        raise OperationError(f"There is a secondary with the name {plain}: choose another name.")
+        raise OperationError(is_taken)
     here = select(func.count()).select_from(Secondary).where(Secondary.removed_at.is_(None))
     if (work.session.scalar(here) or 0) >= MOST_SECONDARIES:
         raise OperationError(f"There are {MOST_SECONDARIES} secondaries: remove one first.")
-    checked = _checked(work, details)
+    checked = checked_details(work, details)
     secondary = Secondary(
         name=plain,
         kind=checked.kind,
@@ -76,7 +80,11 @@ def add(
         added_at=work.now,
     )
     work.session.add(secondary)
-    work.session.flush()
+    try:
+        work.session.flush()
+    except IntegrityError:
+        # Somebody else was first, a moment ago.
+        raise OperationError(is_taken) from None
     _record(work, actor, "secondary added", secondary)
     return secondary, secondary_keys.issue(work, actor, secondary.id, algorithm)
 
@@ -85,7 +93,7 @@ def change(work: Work, actor: Actor, secondary_id: int, details: Details) -> Non
     """Change what is known of a secondary. Raises :class:`OperationError`."""
     secondary_keys.check_may_manage(actor)
     secondary = _current(work, secondary_id)
-    checked = _checked(work, details)
+    checked = checked_details(work, details)
     secondary.kind, secondary.place = checked.kind, checked.place
     secondary.contact, secondary.ask = checked.contact, checked.ask
     secondary.notify = list(checked.notify)
@@ -118,39 +126,61 @@ def find(work: Work, name: str) -> Secondary | None:
     return work.session.scalar(query.where(Secondary.removed_at.is_(None)))
 
 
-def checked_endpoint(text: str) -> str:
-    """Return an address with its port in the standard form. Raises :class:`OperationError`."""
-    host, _, port = text.strip().rpartition(":")
-    in_brackets = host.startswith("[") and host.endswith("]")
-    try:
-        address = ipaddress.ip_address(host[1:-1] if in_brackets else host)
-    except ValueError:
-        # The text is not quoted: it may be of any length, and anything.
-        raise OperationError(f"{_FORM}: an IP address and a port.") from None
-    # A scope ('%eth0') means something on one host only.
-    if in_brackets != (address.version == 6) or getattr(address, "scope_id", None):
-        raise OperationError(f"{_FORM}.")
-    if address.is_unspecified or address.is_multicast:
-        raise OperationError(f"{address} is the address of no single host.")
-    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-        raise OperationError(f"{_FORM}: a port is a number from 1 to 65535.")
-    return f"[{address}]:{int(port)}" if in_brackets else f"{address}:{int(port)}"
+def alert(work: Work, secondary: Secondary, condition: Condition) -> bool:
+    """Write to the contact and all administrators that a secondary is behind, ahead, or well again.
+
+    Each is told once: until the secondary is up to date again nothing more is said. Keeps
+    `SecondaryState.alerted_at` itself, which must be as it was before. Conditions of no concern
+    do nothing. Returns whether letters were ordered.
+    """
+    state = work.session.get(SecondaryState, secondary.id)
+    if state is None:
+        state = SecondaryState(secondary_id=secondary.id)
+        work.session.add(state)
+    hold(work, state)
+    was_told = state.alerted_at is not None
+    if condition is Condition.UP_TO_DATE and was_told:
+        state.alerted_at = None
+    elif condition in (Condition.BEHIND, Condition.AHEAD) and not was_told:
+        state.alerted_at = work.now
+    else:
+        return False
+    since = state.behind_since or work.now
+    facts: dict[str, Any] = {
+        "secondary": secondary.id,
+        "serial": state.serial,
+        "zone_serial": newest_serial(work),
+        "minutes": int((work.now - since).total_seconds() // 60),
+    }
+    for reader in _readers(work, secondary):
+        if condition is Condition.UP_TO_DATE:
+            order_mail(work, "secondary-up-to-date", reader, **facts)
+        elif condition is Condition.AHEAD:
+            order_mail(work, "secondary-ahead", reader, **facts)
+        else:
+            order_mail(work, "secondary-behind", reader, **facts)
+    return True
 
 
-def _checked(work: Work, details: Details) -> Details:
-    """Return details in standard form. Raises :class:`OperationError`."""
-    try:
-        place = clean_text(details.place)
-    except ValueError as error:
-        raise OperationError(str(error)) from None
-    if len(place) > MAX_PLACE:
-        raise OperationError(f"Name the place in at most {MAX_PLACE} characters.")
-    if len(details.notify) > MOST_ADDRESSES:
-        raise OperationError(f"At most {MOST_ADDRESSES} addresses are notified.")
-    notify = tuple(dict.fromkeys(checked_endpoint(one) for one in details.notify))
-    contact = normalised_address(work, details.contact) if details.contact.strip() else ""
-    ask = checked_endpoint(details.ask) if details.ask.strip() else ""
-    return Details(details.kind, place, contact, notify, ask)
+def newest_serial(work: Work) -> int | None:
+    """Return the serial of what is published; None: nothing has been."""
+    return work.session.scalar(select(ZoneVersion.serial).order_by(ZoneVersion.id.desc()).limit(1))
+
+
+def _readers(work: Work, secondary: Secondary) -> list[int | None]:
+    """Return the accounts of all administrators, and None for a contact that is none of them."""
+    rows = work.session.execute(
+        select(Account.id, Account.email)
+        .join(AccountRole, AccountRole.account_id == Account.id)
+        .where(
+            AccountRole.role == Role.ADMINISTRATOR,
+            Account.disabled_at.is_(None),
+            Account.email_confirmed_at.is_not(None),
+        )
+        .order_by(Account.id)
+    ).all()
+    others = bool(secondary.contact) and secondary.contact not in {email for _, email in rows}
+    return [*([None] if others else []), *(key for key, _ in rows)]
 
 
 def _current(work: Work, secondary_id: int, *, held: bool = True) -> Secondary:
