@@ -7,13 +7,13 @@ import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countersign.registrar.operations.secondaries import Condition
 from countersign.registrar.primary.history import KEPT, History
 from countersign.registrar.primary.states import (
     AHEAD_SECONDS,
     QUIET_SECONDS,
     State,
     States,
-    Trouble,
 )
 from countersign.registry.zone.serial import is_newer
 
@@ -71,13 +71,13 @@ def test_one_that_stays_behind_is_told_of_once_and_so_is_its_recovery() -> None:
     states.history.add(2, at(10))
     assert states.judge([7], at(69), 60) == []
     [alert] = states.judge([7], at(70), 60)
-    assert (alert.trouble, alert.serial, alert.since) == (Trouble.BEHIND, 1, at(10))
+    assert (alert.condition, alert.serial, alert.since) == (Condition.BEHIND, 1, at(10))
     assert states.judge([7], at(71), 60) == [alert], "until it was given"
     states.alerted(alert, at(71))
     assert states.judge([7], at(500), 60) == []
     states.sent(7, at(501), "ixfr", 300, 2)
     [alert] = states.judge([7], at(502), 60)
-    assert alert.trouble is Trouble.RECOVERED
+    assert alert.condition is Condition.UP_TO_DATE
     states.alerted(alert, at(502))
     assert states.judge([7], at(503), 60) == []
     assert states.of(7).behind_since is None
@@ -88,13 +88,13 @@ def test_one_that_is_ahead_is_told_of_when_it_stays_so() -> None:
     states.heard(7, at(1), "192.0.2.1", serial=9)
     assert states.judge([7], at(1), 60) == []
     [alert] = states.judge([7], at(1 + AHEAD_SECONDS), 60)
-    assert (alert.trouble, alert.serial) == (Trouble.AHEAD, 9)
+    assert (alert.condition, alert.serial) == (Condition.AHEAD, 9)
     states.alerted(alert, at(7))
     states.history.add(10, at(8))
     assert states.judge([7], at(200), 60) == [], "behind, but people look at it already"
     states.heard(7, at(201), "192.0.2.1", serial=10)
     [alert] = states.judge([7], at(202), 60)
-    assert alert.trouble is Trouble.RECOVERED
+    assert alert.condition is Condition.UP_TO_DATE
 
 
 def test_one_that_was_never_heard_of_is_neither_behind_nor_ahead() -> None:

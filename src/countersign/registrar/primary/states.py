@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from countersign.registrar.operations.secondaries import Condition
 from countersign.registrar.primary.history import History
 
 QUIET_SECONDS = 10.0
@@ -32,14 +32,7 @@ class State:
     error_at: datetime.datetime | None = None
     behind_since: datetime.datetime | None = None
     alerted_at: datetime.datetime | None = None
-
-
-class Trouble(StrEnum):
-    """What people are told of a secondary."""
-
-    BEHIND = "behind"
-    AHEAD = "ahead"
-    RECOVERED = "recovered"
+    """Read from the database, and written there by `operations/secondaries.py` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,8 @@ class Alert:
     """Something that people are to be told."""
 
     secondary_id: int
-    trouble: Trouble
+    condition: Condition
+    """Behind, ahead, or up to date again."""
     serial: int
     """What the secondary has."""
     since: datetime.datetime
@@ -151,12 +145,12 @@ class States:
         ahead_since = self._look_ahead(secondary_id, state.serial, now)
         if state.alerted_at is not None:
             is_well = since is None and ahead_since is None
-            trouble, since = Trouble.RECOVERED, state.alerted_at
-            return Alert(secondary_id, trouble, state.serial, since) if is_well else None
+            condition, since = Condition.UP_TO_DATE, state.alerted_at
+            return Alert(secondary_id, condition, state.serial, since) if is_well else None
         if since is not None and (now - since).total_seconds() >= behind_seconds:
-            return Alert(secondary_id, Trouble.BEHIND, state.serial, since)
+            return Alert(secondary_id, Condition.BEHIND, state.serial, since)
         if ahead_since is not None and (now - ahead_since).total_seconds() >= AHEAD_SECONDS:
-            return Alert(secondary_id, Trouble.AHEAD, state.serial, ahead_since)
+            return Alert(secondary_id, Condition.AHEAD, state.serial, ahead_since)
         return None
 
     def _look_ahead(
@@ -169,7 +163,7 @@ class States:
 
     def alerted(self, alert: Alert, now: datetime.datetime) -> None:
         """Note that people were told."""
-        is_over = alert.trouble is Trouble.RECOVERED
+        is_over = alert.condition is Condition.UP_TO_DATE
         self.of(alert.secondary_id).alerted_at = None if is_over else now
         self._changed.add(alert.secondary_id)
 
