@@ -1,0 +1,88 @@
+"""Learns at once that the database has changed.
+
+On SQLite a connection of its own looks at `PRAGMA data_version` every 50 ms: it reads one page
+that is in memory, and changes with any commit of another connection. On PostgreSQL a trigger
+tells of each new version of the zone (NOTIFY, migration 0004). Where a call is lost, the look
+once a second finds it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+from psycopg import Connection
+from psycopg import Error as DriverError
+from sqlalchemy.exc import SQLAlchemyError
+
+from countersign.storage.database.engine import Database
+
+log = structlog.get_logger()
+
+CHANNEL = "countersign_zone"
+LOOK_SECONDS = 0.05
+_CALL_SECONDS = 0.5
+_PAUSE_SECONDS = 2.0
+
+
+class Watcher:
+    """Calls when something may have changed. A context manager; the call is made in its thread."""
+
+    def __init__(self, database: Database, call: Callable[[], None]) -> None:
+        self._database = database
+        self._call = call
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        watch = self._watch_file if self._database.is_sqlite else self._listen
+        while not self._ended.is_set():
+            try:
+                watch()
+            except (sqlite3.Error, SQLAlchemyError, DriverError) as error:
+                # The look once a second goes on.
+                log.warning("watching the database was interrupted", reason=type(error).__name__)
+                self._ended.wait(_PAUSE_SECONDS)
+
+    def _watch_file(self) -> None:
+        file = Path(self._database.engine.url.database or "").absolute()
+        connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            seen = -1
+            while not self._ended.wait(LOOK_SECONDS):
+                [now] = connection.execute("PRAGMA data_version").fetchone()
+                if now != seen:
+                    seen = now
+                    self._call()
+        finally:
+            connection.close()
+
+    def _listen(self) -> None:
+        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, Connection)
+            # It is kept for good: the pool's places are for those who work.
+            connection.detach()
+            driver.execute(f"LISTEN {CHANNEL}".encode())
+            self._call()
+            while not self._ended.is_set():
+                for _notice in driver.notifies(timeout=_CALL_SECONDS, stop_after=1):
+                    self._call()
