@@ -1,1 +1,1 @@
-"""Zone transfer as values: messages and streams of them, signed. No sockets (RFC 5936, RFC 1995)."""
+"""Zone transfer as values: messages and streams of them, signed. No sockets (RFC 5936, 1995)."""
