@@ -1,1 +1,1 @@
-"""A copy of a zone on this host, which any number of processes read without locks."""
+"""A copy of the zone on this host: memory-mapped, read by any number of processes."""
