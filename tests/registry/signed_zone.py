@@ -15,7 +15,7 @@ import dns.rdataclass
 import dns.rdataset
 import dns.rrset
 import dns.zonefile
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from dns.dnssectypes import Algorithm
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.NSEC import NSEC
@@ -45,11 +45,13 @@ class Key:
     """A key pair of a zone."""
 
     def __init__(self, *, is_secure_entry: bool, algorithm: Algorithm, flags: int = 0) -> None:
-        self.private: Any = (
-            ed25519.Ed25519PrivateKey.generate()
-            if algorithm == Algorithm.ED25519
-            else ec.generate_private_key(ec.SECP256R1())
-        )
+        self.private: Any
+        if algorithm == Algorithm.ED25519:
+            self.private = ed25519.Ed25519PrivateKey.generate()
+        elif algorithm in (Algorithm.RSASHA1NSEC3SHA1, Algorithm.RSASHA256):
+            self.private = rsa.generate_private_key(65537, 2048)
+        else:
+            self.private = ec.generate_private_key(ec.SECP256R1())
         flags |= 257 if is_secure_entry else 256
         self.record: Any = dns.dnssec.make_dnskey(self.private.public_key(), algorithm, flags)
 

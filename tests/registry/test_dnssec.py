@@ -164,6 +164,41 @@ async def test_a_zone_signed_by_another_key_is_not_believed() -> None:
     await refused(zone, "mail.one.org")
 
 
+async def test_an_anchor_must_fit_the_whole_key() -> None:
+    zone, other = SignedZone(), SignedZone()
+    tag = dns.dnssec.key_id(zone.keys[0].record)
+    for anchor in (
+        f"{ZONE}. DS {tag} 13 2 {'00' * 32}",
+        f"{ZONE}. DS {tag} 8 2 {zone.anchor.split()[-1]}",
+        f"{ZONE}. DNSKEY {other.keys[0].record}",
+        f"{ZONE}. DNSKEY {zone.keys[0].record.replace(flags=256)}",
+    ):
+        with pytest.raises(NotAuthenticError, match="no trust anchor"):
+            await validator(zone, anchor).look_up(name_of("mail.one.org"), A)
+
+
+@CHAINS
+async def test_signatures_over_sha_1_prove_nothing(nsec3: bool) -> None:
+    entry = Key(is_secure_entry=True, algorithm=Algorithm.ED25519)
+    weak = Key(is_secure_entry=False, algorithm=Algorithm.RSASHA1NSEC3SHA1)
+    zone = SignedZone(keys=(entry, weak), nsec3=nsec3)
+    for name in ("mail.one.org", "absent.org"):
+        await refused(zone, name, because="no valid signature")
+    strong = Key(is_secure_entry=False, algorithm=Algorithm.RSASHA256)
+    assert (await look_up(SignedZone(keys=(entry, strong), nsec3=nsec3), "mail.one.org")).data
+
+
+async def test_signatures_in_the_name_of_another_zone_prove_nothing() -> None:
+    zone = SignedZone()
+    rrset = zone.nodes[name_of("mail.one.org")][A]
+    for signer in ("example.", f"org.{ZONE}.", "other.example."):
+        signature = zone.signature(rrset, signer=dns.name.from_text(signer))
+        tamper(
+            zone, lambda message, given=signature: set_answer(message, zone.signed(rrset, given))
+        )
+        await refused(zone, "mail.one.org", because="no valid signature")
+
+
 async def test_an_unsigned_zone_is_not_believed() -> None:
     zone = SignedZone()
     zone.tamper = lambda message: empty_response(message.question[0].name, A)
