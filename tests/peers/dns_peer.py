@@ -105,7 +105,7 @@ class DnsPeer(ABC):
         self.listen = listen or f"127.0.0.1:{free_port()}"
         self.directory = Path(tempfile.mkdtemp(prefix=f"countersign-{self.program}-"))
         self.clock = clock
-        self._configuration = configuration
+        self.configuration_text = configuration
         self._process: subprocess.Popen[bytes] | None = None
         if zone_text:
             self.zone_file.write_text(zone_text)
@@ -165,7 +165,7 @@ class DnsPeer(ABC):
     def start(self) -> None:
         """Start, or start again with the same directory; return when it answers."""
         assert self._process is None, "it runs already"
-        self.configuration_file.write_text(self._configuration or self.configuration())
+        self.configuration_file.write_text(self.configuration_text or self.configuration())
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),

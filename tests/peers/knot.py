@@ -30,8 +30,8 @@ class Knot(DnsPeer):
             "    any: info",
             "database:",
             f"    storage: {self.directory}",
-            # Sizes of sparse maps, which a small machine may not grant many times over.
-            "    journal-db-max-size: 4G",
+            # Address space of sparse files, not memory.
+            "    journal-db-max-size: 40G",
             "    kasp-db-max-size: 64M",
             "    timer-db-max-size: 64M",
         ]
@@ -111,6 +111,9 @@ class Knot(DnsPeer):
                 f"  - domain: {zone}",
                 f"    file: {self.zone_file_of(zone)}",
                 "    journal-content: all",
+                # The default would hold a zone of 3 million names, and 20 changes.
+                "    journal-max-usage: 30G",
+                "    journal-max-depth: 10000",
             ]
             lines += [f"    acl: [{', '.join(acl)}]"] if acl else []
             lines += [f"    notify: [{', '.join(notified)}]"] if notified else []

@@ -14,12 +14,14 @@ from countersign.cli.configurations import (
     registrar_example,
     whole_reference,
 )
+from countersign.cli.dns_servers.commands import add_commands
 from countersign.cli.dnswl import Filter, dnswl_snippet
 from countersign.cli.snippets import exim_snippet, postfix_snippet, systemd_unit
 from countersign.gateway.config import Config
 
 app = typer.Typer(
-    help="Print a configuration: for the gateway, its service manager, or the MTA beside it.",
+    help="Print a configuration: for the gateway, its service manager, the MTA beside it, or a "
+    "DNS server that follows the registry.",
     no_args_is_help=True,
 )
 
@@ -78,6 +80,9 @@ def print_dnswl(
     Example: countersign setup dnswl rspamd --zone registry.example
     """
     typer.echo(dnswl_snippet(kind, zone), nl=False)
+
+
+add_commands(app)
 
 
 def _print_snippet(make: Callable[[Config], str], config: Path) -> None:

@@ -1,0 +1,1 @@
+"""The configurations of DNS servers that `countersign setup` prints."""
