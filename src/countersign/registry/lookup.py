@@ -39,6 +39,8 @@ class RegistryEntry:
     """The callback must match one of them; empty: no pin."""
     reason: str = ""
     """Why a server is suspended: public text."""
+    is_stale: bool = False
+    """It is of a copy past its age limit, and nobody could be asked (DESIGN §7)."""
 
 
 class Registry(Protocol):

@@ -16,6 +16,7 @@ class ReplicaMetrics:
         self._questions = self._counter("questions", "Questions for the serial", "outcome")
         self._notifies = self._counter("notifies", "NOTIFY messages", "outcome")
         self._transfers = self._counter("transfers", "Transfers ended", "kind", "outcome")
+        self._checks = self._counter("checks", "Checks of the whole copy", "outcome")
         self._changes = self._counter("changed_records", "Records that came or went")
         self._lag = Histogram(
             "lag_seconds",
@@ -47,6 +48,10 @@ class ReplicaMetrics:
         """Count a transfer, and the records that it changed."""
         self._transfers.labels(kind, outcome).inc()
         self._changes.inc(changes)
+
+    def checked(self, outcome: str) -> None:
+        """Count a check of the whole copy."""
+        self._checks.labels(outcome).inc()
 
     def caught_up(self, lag: float) -> None:
         """Note how many seconds a new serial took."""

@@ -37,16 +37,23 @@ class Primary:
     """ADDRESS:PORT or [IPV6]:PORT."""
     asking: BackOff
     """After questions, or connections, that failed."""
+    connecting: BackOff
+    """After transfers that broke off."""
     taking: BackOff
     """After transfers whose content was refused."""
-    serial: int | None = None
-    """What it answered last."""
-    error: str = ""
-    """Why it failed last; empty: it did not."""
 
     def is_due(self, now: float) -> bool:
         """Tell whether it may be asked."""
         return self.asking.is_over(now)
+
+    def may_transfer(self, now: float) -> bool:
+        """Tell whether a transfer from it may be tried."""
+        return self.connecting.is_over(now) and self.taking.is_over(now)
+
+    def transferred(self) -> None:
+        """Forget all failures of transfers."""
+        self.connecting.succeeded()
+        self.taking.succeeded()
 
 
 @dataclass(slots=True)
@@ -74,6 +81,7 @@ class Primaries:
         found = [
             Primary(
                 endpoint,
+                BackOff(waits.retry, waits.retry_max),
                 BackOff(waits.retry, waits.retry_max),
                 BackOff(waits.refused, waits.refused_max),
             )

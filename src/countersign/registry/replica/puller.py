@@ -1,0 +1,325 @@
+"""Follows the zone: learns of new serials, has them transferred, tells how it fares."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from countersign.registry.copy.errors import CopyError
+from countersign.registry.copy.meta import CopyMeta
+from countersign.registry.replica.asking import SerialAsker
+from countersign.registry.replica.faults import Fault, ReplicaError, ShrunkError
+from countersign.registry.replica.keeper import Keeper
+from countersign.registry.replica.line import Stopper
+from countersign.registry.replica.metrics import ReplicaMetrics
+from countersign.registry.replica.notes import Shrink
+from countersign.registry.replica.primaries import Primaries, Primary, Waits
+from countersign.registry.replica.reporting import Report
+from countersign.registry.replica.settings import ReplicaConfig, split_endpoint
+from countersign.registry.replica.transfer import Order, Taken
+from countersign.registry.replica.whole_check import check_whole
+from countersign.registry.replica.words import Words
+from countersign.registry.transfer.asking import SoaAnswer
+from countersign.registry.transfer.keys import TsigKey
+from countersign.registry.zone.names import zone_wire
+from countersign.registry.zone.serial import is_newer, lag
+
+log = structlog.get_logger()
+_Result = TypeVar("_Result")
+
+_FALL_BACK = frozenset({Fault.DIVERGED, Fault.DIGEST, Fault.MALFORMED, Fault.REFUSED})
+"""After these faults of an incremental transfer the whole zone is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    primary: Primary
+    soa: SoaAnswer
+    at: float
+    """Unix seconds."""
+
+    @property
+    def checked_at(self) -> float:
+        """Since when, at the latest, this was what the first primary of the chain had."""
+        if self.soa.left is None:
+            return self.at
+        return self.at - max(0, self.soa.expire - self.soa.left)
+
+
+class Puller:
+    """Keeps a copy up to date until told to stop."""
+
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        key: TsigKey,
+        metrics: ReplicaMetrics,
+        on_current: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_current``: called once there is a copy that a primary has confirmed."""
+        settings = config.replica
+        self._config = config
+        self._settings = settings
+        self._key = key
+        self._metrics = metrics
+        self._on_current: Callable[[], None] | None = on_current
+        self._asker = SerialAsker(
+            zone_wire(config.zone), key, settings.source_address, settings.question_timeout
+        )
+        waits = Waits(
+            settings.retry_seconds,
+            settings.retry_max_seconds,
+            settings.refused_seconds,
+            settings.refused_max_seconds,
+        )
+        self._primaries = Primaries.of(settings.primaries, waits, settings.survey_seconds)
+        self._stopper = Stopper()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="copy")
+        self._keeper: Keeper
+        self._words = Words(config.directory)
+        self._report = Report(config.directory, metrics)
+        self._wake = asyncio.Event()
+        self._notified_by = ""
+        self._seen: tuple[int, float] | None = None
+        self._is_doubted = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the zone until ``stop`` is set. Raises :class:`ReplicaError` at its start."""
+        try:
+            self._keeper = await self._in_writer(
+                functools.partial(Keeper, self._config, self._key, self._stopper)
+            )
+            try:
+                await self._follow_until(stop)
+            finally:
+                await self._in_writer(self._keeper.close)
+        finally:
+            self._writer.shutdown()
+
+    def notified(self, address: str, serial: int | None) -> None:
+        """Take a NOTIFY that was proven: ask at once. ``address``: who sent it."""
+        log.debug("notified", primary=address, serial=serial)
+        self._notified_by = address
+        self._wake.set()
+
+    async def _follow_until(self, stop: asyncio.Event) -> None:
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._check_at_times())]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            # A transfer breaks off at its next octet; what is being committed gets committed.
+            self._stopper.stop()
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._round()
+            now = time.monotonic()
+            wait = max(self._settings.poll_seconds, self._primaries.next_due(now))
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    # -- one round ---------------------------------------------------------------------------
+
+    async def _round(self) -> None:
+        """Ask, transfer if there is something new, report. Raises nothing."""
+        if self._words.look():
+            for primary in self._primaries.all:
+                primary.transferred()
+        self._report.begin()
+        try:
+            meta = await self._in_writer(self._keeper.meta)
+            answers = await self._ask(meta)
+            if not await self._take_newest(answers, meta):
+                await self._confirm(answers, meta)
+            meta = await self._in_writer(self._keeper.meta)
+        except ReplicaError as error:
+            self._report.failed("", error)
+            meta = None
+        await asyncio.to_thread(self._report.end, meta)
+        if self._on_current is not None and self._report.is_current:
+            self._on_current()
+            self._on_current = None
+
+    async def _ask(self, meta: CopyMeta | None) -> list[_Answer]:
+        """Ask primaries until one has what we have or more; all of them, if it is time to."""
+        now = time.monotonic()
+        self._hear_notified()
+        in_order = self._primaries.in_order(now)
+        if self._primaries.survey_is_due(now):
+            found = await asyncio.gather(*(self._ask_one(primary) for primary in in_order))
+            return [answer for answer in found if answer is not None]
+        answers = []
+        for primary in in_order:
+            answer = await self._ask_one(primary)
+            if answer is not None:
+                answers.append(answer)
+                if meta is None or lag(meta.serial, answer.soa.serial) >= 0:
+                    break
+        return answers
+
+    def _hear_notified(self) -> None:
+        """Put a primary first that has something to tell."""
+        address, self._notified_by = self._notified_by, ""
+        for primary in self._primaries.all:
+            if address and split_endpoint(primary.endpoint)[0] == address:
+                primary.asking.succeeded()
+                self._primaries.remember(primary)
+                return
+
+    async def _ask_one(self, primary: Primary) -> _Answer | None:
+        try:
+            soa = await self._asker.ask(primary.endpoint)
+        except ReplicaError as error:
+            self._metrics.asked(error.fault.value)
+            self._report.failed(primary.endpoint, error)
+            primary.asking.failed(time.monotonic())
+            return None
+        self._metrics.asked("answered")
+        primary.asking.succeeded()
+        return _Answer(primary, soa, time.time())
+
+    async def _take_newest(self, answers: list[_Answer], meta: CopyMeta | None) -> bool:
+        """Transfer from whoever has the newest; True: it is settled, for good or bad."""
+        newer = [one for one in answers if self._is_wanted(one.soa.serial, meta)]
+        if not newer:
+            return False
+        whole = meta is None or self._words.reset or self._is_doubted
+        base = meta.serial if meta is not None else newer[0].soa.serial
+        newer.sort(key=lambda one: lag(base, one.soa.serial), reverse=True)
+        if meta is not None and self._seen is None:
+            self._seen = (newer[0].soa.serial, time.monotonic())
+        for answer in newer:
+            if not answer.primary.may_transfer(time.monotonic()):
+                self._report.still_failing(answer.primary.endpoint)
+            elif await self._transfer(answer, whole=whole):
+                break
+        return True
+
+    def _is_wanted(self, serial: int, meta: CopyMeta | None) -> bool:
+        if meta is None or self._words.reset:
+            return True
+        least = 0 if self._is_doubted else 1
+        return lag(meta.serial, serial) >= least
+
+    async def _transfer(self, answer: _Answer, *, whole: bool) -> bool:
+        """Transfer from a primary; False: it failed, and was reported."""
+        primary = answer.primary
+        try:
+            taken = await self._take(answer, whole=whole)
+        except ReplicaError as error:
+            if error.fault is Fault.STOPPED:
+                return True
+            now = time.monotonic()
+            (primary.taking if error.is_of_content else primary.connecting).failed(now)
+            self._report.failed(primary.endpoint, error)
+            if isinstance(error, ShrunkError):
+                self._report.shrunk(Shrink(error.serial, error.before, error.after))
+            return False
+        primary.transferred()
+        self._primaries.remember(primary)
+        if taken is not None:
+            self._took(taken)
+        return True
+
+    async def _take(self, answer: _Answer, *, whole: bool) -> Taken | None:
+        try:
+            return await self._order(answer, whole=whole)
+        except ReplicaError as error:
+            if whole or error.fault not in _FALL_BACK:
+                raise
+            log.warning(
+                "changes not taken, the whole zone is asked for",
+                primary=answer.primary.endpoint,
+                reason=str(error),
+            )
+            return await self._order(answer, whole=True)
+
+    async def _order(self, answer: _Answer, *, whole: bool) -> Taken | None:
+        order = Order(answer.primary.endpoint, whole, answer.checked_at, self._words.may_shrink_to)
+        kind = "axfr" if whole else "ixfr"
+        try:
+            taken = await self._in_writer(functools.partial(self._keeper.take, order))
+        except ReplicaError as error:
+            self._metrics.transferred(kind, error.fault.value)
+            raise
+        if taken is None:
+            self._metrics.transferred(kind, "up-to-date")
+        else:
+            self._metrics.transferred(taken.kind, "taken", taken.changes)
+        return taken
+
+    def _took(self, taken: Taken) -> None:
+        serial = taken.meta.serial
+        self._is_doubted = False
+        self._words.acted()
+        waited = None
+        if self._seen is not None and not is_newer(self._seen[0], serial):
+            waited = time.monotonic() - self._seen[1]
+            self._seen = None
+        self._report.took(taken, waited)
+
+    async def _confirm(self, answers: list[_Answer], meta: CopyMeta | None) -> None:
+        """Note what it means that nobody has anything newer."""
+        self._seen = None
+        if meta is None:
+            return
+        equal = [answer for answer in answers if answer.soa.serial == meta.serial]
+        if not equal:
+            self._report.behind(
+                [(one.primary.endpoint, one.soa.serial) for one in answers], meta.serial
+            )
+            return
+        self._primaries.remember(equal[0].primary)
+        checked_at = max(answer.checked_at for answer in equal)
+        await self._in_writer(functools.partial(self._keeper.confirm, checked_at))
+        self._report.confirmed(equal[0].primary.endpoint)
+
+    # -- the whole copy ----------------------------------------------------------------------
+
+    async def _check_at_times(self) -> None:
+        """Go through the whole copy now and then."""
+        while True:
+            await asyncio.sleep(self._settings.full_check_seconds)
+            if self._is_doubted:
+                continue
+            try:
+                meta = await asyncio.to_thread(
+                    check_whole, self._config.directory, self._raise_if_stopped
+                )
+            except ReplicaError as error:
+                if error.fault is not Fault.DIGEST:
+                    continue
+                log.error("the copy is not whole and is transferred anew", reason=str(error))
+                self._metrics.checked("bad")
+                self._is_doubted = True
+                await self._in_writer(self._keeper.doubt)
+                self._wake.set()
+            except CopyError as error:
+                log.warning("the copy could not be checked", reason=str(error))
+            else:
+                self._metrics.checked("good")
+                log.info("the whole copy was checked", serial=meta.serial, records=meta.records)
+
+    def _raise_if_stopped(self, _records: int) -> None:
+        if self._stopper.is_stopped:
+            raise ReplicaError(Fault.STOPPED, "told to stop")
+
+    async def _in_writer(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
