@@ -9,17 +9,10 @@ from __future__ import annotations
 
 import asyncio
 
-from countersign.registry.dns_client import CachingClient, Records, ResolutionFailedError
-from countersign.registry.file import parse_pin
-from countersign.registry.lookup import (
-    KeyPin,
-    RegistryEntry,
-    RegistryUnavailableError,
-    Standing,
-)
+from countersign.registry.dns_client import CachingClient, ResolutionFailedError
+from countersign.registry.list_texts import LISTED, fields_of, pins_of, reason_of
+from countersign.registry.lookup import RegistryEntry, RegistryUnavailableError, Standing
 
-LISTED = "127.0.0.2"
-_MAX_TEXT = 4096
 _MAX_NAME = 253
 
 
@@ -44,39 +37,14 @@ class NameListRegistry:
         found = {record.address for record in addresses.data}
         if found - {LISTED}:
             raise RegistryUnavailableError("the list answered with a code that is no listing")
-        fields = _fields(texts)
+        fields = fields_of(b"".join(record.strings) for record in texts.data)
         if found:
-            return RegistryEntry(hostname, Standing.REGISTERED, _pins(fields))
+            return RegistryEntry(hostname, Standing.REGISTERED, pins_of(fields))
         if texts.data:
-            return RegistryEntry(hostname, Standing.SUSPENDED, reason=_reason(fields))
+            return RegistryEntry(hostname, Standing.SUSPENDED, reason=reason_of(fields))
         if not (addresses.is_certain and texts.is_certain):
             raise RegistryUnavailableError("the list's server gave an empty answer without SOA")
         return RegistryEntry(hostname, Standing.ABSENT)
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
-
-
-def _fields(texts: Records) -> list[tuple[str, str]]:
-    fields = []
-    for record in texts.data:
-        text = b"".join(record.strings)[:_MAX_TEXT].decode("utf-8", "replace")
-        if not text.startswith("v=countersign1"):
-            fields.append(("reason", text))
-            continue
-        for part in text.split(";"):
-            name, _, value = part.strip().partition("=")
-            fields.append((name.lower(), value.strip()))
-    return fields
-
-
-def _pins(fields: list[tuple[str, str]]) -> tuple[KeyPin, ...]:
-    try:
-        return tuple(parse_pin(value) for name, value in fields if name == "pin")
-    except ValueError as error:
-        # An unreadable pin must not weaken the check to 'no pin'.
-        raise RegistryUnavailableError(f"the list holds a bad pin: {error}") from None
-
-
-def _reason(fields: list[tuple[str, str]]) -> str:
-    return next((value for name, value in fields if name == "reason"), "")

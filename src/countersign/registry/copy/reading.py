@@ -45,7 +45,8 @@ class CopyReader:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._meta: CopyMeta | None = None
+        self.seen: CopyMeta | None = None
+        """What the last :meth:`get` read from; None: there was no copy."""
         self.forget()
         environment.readers.add(self)
 
@@ -80,7 +81,7 @@ class CopyReader:
         with self._environment.reading() as transaction:
             if transaction.id() != self._version:
                 self._look_again(transaction)
-            return self._meta
+            return self.seen
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -99,7 +100,7 @@ class CopyReader:
 
     def _look_again(self, transaction: Any) -> None:
         stored = self._environment.stored_meta(transaction)
-        self._meta = stored.meta if stored else None
+        self.seen = stored.meta if stored else None
         self._table = self._environment.tables()[stored.table] if stored else None
         self._version = transaction.id() if stored else -1
 

@@ -65,7 +65,7 @@ class ZoneCopy:
     def meta(self) -> CopyMeta | None:
         """Return what the copy is a copy of; None: there is none yet. Raises ``CopyError``."""
         meta = self._reader.meta()
-        if meta is not None and self._touched > meta.checked_at:
+        if meta is not None and 0 < self._touched - meta.checked_at < TOUCH_SECONDS:
             return replace(meta, checked_at=self._touched)
         return meta
 
@@ -125,17 +125,18 @@ class ZoneCopy:
     def touch(self, checked_at: float) -> None:
         """Note that the copy is what the primary has.
 
-        checked_at: Unix seconds. In the file, for other processes, every 10 seconds at most.
+        checked_at: Unix seconds. Written down for other processes every 10 seconds at most.
         """
         self._must_be_writable()
-        self._touched = max(self._touched, checked_at)
+        self._touched = checked_at
         meta = self._reader.meta()
-        if meta is None or checked_at < meta.checked_at + TOUCH_SECONDS:
+        # A clock that was set back is believed as well: else the copy would seem current for long.
+        if meta is None or abs(checked_at - meta.checked_at) < TOUCH_SECONDS:
             return
         self._environment.check_readers()
         with self._environment.writing() as transaction:
             stored = self._environment.stored_meta(transaction)
-            if stored is not None and stored.meta.checked_at < checked_at:
+            if stored is not None:
                 touched = replace(stored.meta, checked_at=checked_at)
                 self._environment.store_meta(transaction, StoredMeta(stored.table, touched))
 

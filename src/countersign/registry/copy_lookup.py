@@ -1,0 +1,217 @@
+"""The registry as a copy of its zone on this host (DESIGN §7); the DNS where it cannot tell.
+
+A copy past its age limit is asked only when the DNS gives no answer either; what it then says
+is taken or not as the operator has set.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from countersign.registry.copy.environment import identity_of
+from countersign.registry.copy.errors import CopyError, NoCopyError
+from countersign.registry.copy.meta import CopyMeta
+from countersign.registry.copy.reading import CopyReader
+from countersign.registry.copy.store import ZoneCopy
+from countersign.registry.list_texts import fields_of, pins_of, reason_of
+from countersign.registry.lookup import (
+    KeyPin,
+    Registry,
+    RegistryEntry,
+    RegistryUnavailableError,
+    Standing,
+)
+from countersign.registry.zone.content import LISTED, RESERVED
+from countersign.registry.zone.names import MAX_KEY, host_key
+from countersign.registry.zone.records import TXT, A, RecordError, read_node
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_SECONDS = 1.0
+"""How soon a copy that was missing, or was made anew, is opened."""
+_REMEMBERED = 10_000
+_OF_THE_ZONE = tuple(f".{label}\0".encode() for label in sorted(RESERVED))
+
+
+class OnStale(StrEnum):
+    """What becomes of the answer of a copy past its age limit, when the DNS gives none."""
+
+    DEFER = "defer"
+    """It is none: mail waits."""
+    ACCEPT = "accept"
+    """It counts as if it were new."""
+    SOFT = "soft"
+    """It counts, marked as stale."""
+
+
+class _Facts(NamedTuple):
+    standing: Standing
+    pins: tuple[KeyPin, ...]
+    reason: str
+
+
+_ABSENT = _Facts(Standing.ABSENT, (), "")
+
+
+class NoUsableCopyError(RegistryUnavailableError):
+    """There is no copy of the zone on this host that could be asked."""
+
+
+class CopyRegistry:
+    """Looks hostnames up in the copy, in one thread. It may appear, and be made anew, any time."""
+
+    def __init__(
+        self,
+        directory: Path,
+        zone: str,
+        *,
+        max_age: float,
+        on_stale: OnStale,
+        fallback: Registry | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``max_age``: seconds since the copy was last known to be the primary's."""
+        self._directory = directory
+        self._zone = zone.strip(".").lower()
+        self._max_age = max_age
+        self._on_stale = on_stale
+        self._fallback = fallback
+        self._clock = clock
+        self._copy: ZoneCopy | None = None
+        self._reader: CopyReader | None = None
+        self._identity: tuple[int, int] | None = None
+        self._look_again_at = 0.0
+        self._accepted: CopyMeta | None = None
+        self._trouble = ""
+        self._facts: dict[bytes, _Facts] = {}
+
+    async def look_up(self, hostname: str) -> RegistryEntry:
+        """Return the entry of a normalised hostname."""
+        try:
+            entry = self.find(hostname)
+        except NoUsableCopyError:
+            if self._fallback is None:
+                raise
+            return await self._fallback.look_up(hostname)
+        return await self._instead_of(entry) if entry.is_stale else entry
+
+    def find(self, hostname: str) -> RegistryEntry:
+        """Return what the copy says, ``is_stale`` if it is past its age limit.
+
+        Raises :class:`NoUsableCopyError`, and :class:`RegistryUnavailableError` for a node that
+        cannot be read.
+        """
+        key = host_key(hostname)
+        meta, node = self._read(key)
+        if not node or len(key) > MAX_KEY or key.startswith(_OF_THE_ZONE) or b"\0" not in key:
+            facts = _ABSENT
+        else:
+            facts = self._facts.get(node) or self._learn(node)
+        is_stale = self._clock() - meta.checked_at > self._max_age
+        return RegistryEntry(hostname, *facts, is_stale)
+
+    async def aclose(self) -> None:
+        """Close the copy and the fallback."""
+        self._close()
+        if self._fallback is not None:
+            await self._fallback.aclose()
+
+    async def _instead_of(self, entry: RegistryEntry) -> RegistryEntry:
+        if self._fallback is not None:
+            try:
+                return await self._fallback.look_up(entry.hostname)
+            except RegistryUnavailableError:
+                if self._on_stale is OnStale.DEFER:
+                    raise
+        if self._on_stale is OnStale.DEFER:
+            raise RegistryUnavailableError("the copy of the registry is past its age limit")
+        return replace(entry, is_stale=self._on_stale is OnStale.SOFT)
+
+    def _read(self, key: bytes) -> tuple[CopyMeta, bytes]:
+        try:
+            if time.monotonic() >= self._look_again_at:
+                self._look_again()
+            reader = self._reader
+            if reader is None:
+                raise NoUsableCopyError(self._trouble)
+            node = reader.get(key)
+            meta = reader.seen
+            if meta is None:
+                raise NoUsableCopyError("there is no copy of the registry yet")
+            if meta is not self._accepted:
+                self._accept(meta)
+        except CopyError as error:
+            self._close()
+            self._complain(error)
+            raise NoUsableCopyError(str(error)) from error
+        return meta, node
+
+    def _accept(self, meta: CopyMeta) -> None:
+        if meta.zone != self._zone:
+            raise CopyError(f"{self._directory} has a copy of another zone, {meta.zone!r}")
+        self._accepted = meta
+
+    def _look_again(self) -> None:
+        """Open the copy, if there is one at its place other than the one that is open."""
+        self._look_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        identity = identity_of(self._directory)
+        if self._reader is not None and identity == self._identity:
+            return
+        self._close()
+        self._copy = ZoneCopy.open(self._directory, writable=False)
+        self._reader = self._copy.reader()
+        self._identity = identity
+        self._trouble = ""
+
+    def _close(self) -> None:
+        copy, self._copy, self._reader, self._accepted = self._copy, None, None, None
+        if copy is not None:
+            copy.close()
+
+    def _complain(self, error: CopyError) -> None:
+        if str(error) == self._trouble:
+            return
+        self._trouble = str(error)
+        say = log.warning if isinstance(error, NoCopyError) else log.error
+        say("no usable copy of the registry, the DNS is asked", reason=self._trouble)
+
+    def _learn(self, node: bytes) -> _Facts:
+        facts = _facts_of(node)
+        if len(self._facts) >= _REMEMBERED:
+            self._facts.clear()
+        self._facts[node] = facts
+        return facts
+
+
+def _facts_of(node: bytes) -> _Facts:
+    try:
+        records = read_node(node)
+    except RecordError as error:
+        raise RegistryUnavailableError(f"the copy of the registry is damaged: {error}") from None
+    codes = {one.rdata for one in records if one.kind == A}
+    texts = [_text(one.rdata) for one in records if one.kind == TXT]
+    if codes - {LISTED}:
+        raise RegistryUnavailableError("the list has a code that is no listing")
+    fields = fields_of(texts)
+    if codes:
+        return _Facts(Standing.REGISTERED, pins_of(fields), "")
+    if texts:
+        return _Facts(Standing.SUSPENDED, (), reason_of(fields))
+    return _ABSENT
+
+
+def _text(rdata: bytes) -> bytes:
+    """Return a TXT record's strings, joined."""
+    strings, at = [], 0
+    while at < len(rdata):
+        end = at + 1 + rdata[at]
+        strings.append(rdata[at + 1 : end])
+        at = end
+    return b"".join(strings)
