@@ -30,6 +30,10 @@ class History:
         if serial != self.current:
             self._versions.append((serial, at))
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._versions.clear()
+
     def lacking_since(self, serial: int) -> datetime.datetime | None:
         """Return when the first version was published that one with this serial has not.
 

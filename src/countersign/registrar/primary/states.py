@@ -59,6 +59,7 @@ class States:
         self._asked: set[int] = set()
         self._stored_at: dict[int, datetime.datetime] = {}
         self._keys_used: dict[str, datetime.datetime] = {}
+        self._last_key: dict[int, str] = {}
 
     def of(self, secondary_id: int) -> State:
         """Return what is known of one."""
@@ -70,20 +71,24 @@ class States:
         self,
         secondary_id: int,
         now: datetime.datetime,
-        address: str,
+        address: str = "",
         *,
         serial: int | None = None,
         key: str = "",
     ) -> None:
-        """Note a message with a good signature, and the serial that it tells, if any."""
+        """Note a message of a secondary, and the serial that it tells, if any.
+
+        address: where it came from, if it began the dialogue; key: the name of what signed it.
+        """
         state = self.of(secondary_id)
-        if state.address != address:
+        if address and state.address != address:
             state.address = address
             self._changed.add(secondary_id)
         state.asked_at = now
         self._asked.add(secondary_id)
         if key:
             self._keys_used[key] = now.replace(second=0, microsecond=0)
+            self._last_key[secondary_id] = key
         if serial is not None:
             self._has(secondary_id, serial, now)
 
@@ -106,9 +111,22 @@ class States:
 
     def failed(self, secondary_id: int, now: datetime.datetime, text: str) -> None:
         """Note what went wrong."""
+        state, text = self.of(secondary_id), text[:_ERROR_LENGTH]
+        if state.error != text:
+            # The same again is no news: it is not stored each time.
+            state.error, state.error_at = text, now
+            self._changed.add(secondary_id)
+
+    def is_well(self, secondary_id: int) -> None:
+        """Note that nothing is wrong any more."""
         state = self.of(secondary_id)
-        state.error, state.error_at = text[:_ERROR_LENGTH], now
-        self._changed.add(secondary_id)
+        if state.error:
+            state.error, state.error_at = "", None
+            self._changed.add(secondary_id)
+
+    def last_key(self, secondary_id: int) -> str:
+        """Return the name of the key that a secondary used last; empty: not known."""
+        return self._last_key.get(secondary_id, "")
 
     def _has(self, secondary_id: int, serial: int, now: datetime.datetime) -> None:
         state = self.of(secondary_id)
@@ -168,8 +186,10 @@ class States:
         self._changed.add(alert.secondary_id)
 
     def _forget(self, secondary_id: int) -> None:
-        for table in (self._states, self._ahead_since, self._stored_at):
+        for table in (self._ahead_since, self._stored_at):
             table.pop(secondary_id, None)
+        self._states.pop(secondary_id, None)
+        self._last_key.pop(secondary_id, None)
         self._changed.discard(secondary_id)
         self._asked.discard(secondary_id)
 

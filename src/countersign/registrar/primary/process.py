@@ -1,0 +1,220 @@
+"""The primary's process: wires its parts, and runs them until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+import uvloop
+
+from countersign.registrar.opening import OpeningError
+from countersign.registrar.operations.office import Office
+from countersign.registrar.primary.answering import Answering
+from countersign.registrar.primary.connection import Desk
+from countersign.registrar.primary.following import Follower, Register
+from countersign.registrar.primary.history import History
+from countersign.registrar.primary.keeping import Keeper
+from countersign.registrar.primary.limits import RateLimit
+from countersign.registrar.primary.line import split_endpoint
+from countersign.registrar.primary.metrics import PrimaryMetrics
+from countersign.registrar.primary.monitoring import Monitor
+from countersign.registrar.primary.notifying import Notifier
+from countersign.registrar.primary.overtaking import Overtaker
+from countersign.registrar.primary.served import Zone
+from countersign.registrar.primary.serving import Serving, Sockets
+from countersign.registrar.primary.states import States
+from countersign.registrar.primary.storing import load_states
+from countersign.registrar.primary.transferring import Transfers
+from countersign.registrar.primary.watching import Watcher
+from countersign.registrar.publishing.copies import open_zone_copy
+from countersign.registry.copy.errors import CopyError
+from countersign.registry.copy.store import ZoneCopy
+from countersign.registry.zone.names import OwnerNameError
+
+log = structlog.get_logger()
+
+_THREADS = 8
+_NO_LISTENER = "primary.listen is empty: name the address on which secondaries reach this primary"
+
+
+class Primary:
+    """All parts of a primary."""
+
+    def __init__(
+        self, office: Office, copy: ZoneCopy, sockets: Sockets, metrics: PrimaryMetrics
+    ) -> None:
+        """To be made in the event loop."""
+        settings = office.config.primary
+        self._office = office
+        self._sockets = sockets
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="primary")
+        self._zone = Zone(office.config.zone)
+        self._zone.open(copy.reader())
+        self._history = History()
+        with office.reading() as work:
+            self._states = States(self._history, load_states(work))
+        self._register = Register(office, self._threads, changed=self._tell)
+        known = self._register.known
+        sources = [split_endpoint(address)[0] for address in sockets.addresses]
+        self._notifier = Notifier(
+            office,
+            self._zone,
+            self._states,
+            metrics,
+            known=known,
+            sources=sources,
+            acknowledged=self._check_soon,
+        )
+        self._monitor = Monitor(
+            office,
+            self._zone,
+            self._states,
+            metrics,
+            known=known,
+            sources=sources,
+            tell=self._notifier.tell,
+        )
+        self._keeper = Keeper(
+            office,
+            self._states,
+            self._threads,
+            known=known,
+            overtake=Overtaker(office, copy).overtake,
+        )
+        self._follower = Follower(
+            office,
+            self._zone,
+            copy,
+            self._history,
+            self._threads,
+            published=self._notifier.tell_all,
+        )
+        self._serving = Serving(
+            Desk(
+                office,
+                Answering(office, self._zone, self._states, metrics, known),
+                Transfers(office, self._zone, self._threads),
+                self._states,
+                metrics,
+                RateLimit(settings.requests_per_second),
+            )
+        )
+
+    async def run(self, ready: Callable[[list[str]], None], stop: asyncio.Event) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(CopyError):
+            # What is there already is served from the first moment on.
+            self._zone.look()
+        await self._register.look()
+        await self._serving.start(self._sockets)
+        ready(self._sockets.addresses)
+        tasks = [
+            asyncio.create_task(part.run())
+            for part in (self._follower, self._register, self._monitor, self._keeper)
+        ]
+
+        def ring() -> None:
+            # The watcher's thread may be a moment longer there than the loop.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._ring)
+
+        try:
+            with Watcher(self._office.database, ring):
+                await _first_of(stop, tasks)
+        finally:
+            await self._serving.stop()
+            await self._notifier.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _ring(self) -> None:
+        self._follower.ring()
+        self._register.ring()
+
+    def _tell(self, secondary_id: int) -> None:
+        self._notifier.tell(secondary_id)
+
+    def _check_soon(self, secondary_id: int) -> None:
+        self._monitor.check_soon(secondary_id)
+
+
+def run_primary(
+    office: Office,
+    *,
+    ready: Callable[[list[str]], None],
+    metrics: PrimaryMetrics,
+    lifeline: int | None = None,
+) -> None:
+    """Serve the zone until SIGTERM, SIGINT, or the end of what ``lifeline`` reads from.
+
+    ready: called with the addresses once they are listened on. lifeline: a descriptor; SIGINT is
+    then its other end's affair. Raises :class:`OpeningError`.
+    """
+    if not office.config.primary.listen:
+        raise OpeningError(_NO_LISTENER)
+    _allow_many_files()
+    sockets = Sockets()
+    try:
+        sockets.bind(office.config.primary.listen)
+        with open_zone_copy(office) as copy:
+            uvloop.run(_run(office, copy, sockets, metrics, ready=ready, lifeline=lifeline))
+    except (CopyError, OwnerNameError) as error:
+        raise OpeningError(str(error)) from error
+    finally:
+        sockets.close()
+    log.info("primary has stopped")
+
+
+async def _run(
+    office: Office,
+    copy: ZoneCopy,
+    sockets: Sockets,
+    metrics: PrimaryMetrics,
+    *,
+    ready: Callable[[list[str]], None],
+    lifeline: int | None,
+) -> None:
+    async with _stopping(lifeline) as stop:
+        primary = Primary(office, copy, sockets, metrics)
+        log.info("primary serves", zone=office.config.zone, listen=sockets.addresses)
+        await primary.run(ready, stop)
+
+
+@contextlib.asynccontextmanager
+async def _stopping(lifeline: int | None) -> AsyncIterator[asyncio.Event]:
+    """Give an event that happens when it is time to stop."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Ctrl-C reaches the whole foreground group: the service decides what it means.
+    loop.add_signal_handler(signal.SIGINT, stop.set if lifeline is None else lambda: None)
+    if lifeline is not None:
+        loop.add_reader(lifeline, stop.set)
+    try:
+        yield stop
+    finally:
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+
+
+async def _first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait until it is time to stop. A part that ends by itself is a fault: raises what it did."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done:
+        task.result()
+
+
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
