@@ -12,6 +12,7 @@ from countersign.registrar.certification import outcome
 from countersign.registrar.operations import deregistration, forfeitures, offenders, sanctions
 from countersign.registrar.operations.applications import withdraw
 from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.operations.statement_import import import_file
 from countersign.registrar.operations.test_results import ask_test, record_result
 from countersign.rules.life_cycle import State
@@ -19,9 +20,11 @@ from countersign.rules.roles import Role
 from countersign.rules.screening import Level
 from countersign.storage.database.jobs import Job, JobState
 from countersign.storage.database.money import LedgerAccount, Payment, Purpose, Transfer
+from countersign.storage.database.replication import SecondaryKind
 from countersign.storage.database.servers import ApplicantKind, Server
 from tests.registrar.operations import life, treasury
 from tests.registrar.operations.test_money_import import entry, statement
+from tests.registrar.replication import add_secondary, note_state, publish
 from tests.registrar.web.served import chromium, serving, watch
 from tests.registrar.web.staffers import at_desk, looks
 from tests.registrar.web.test_look import Page
@@ -111,7 +114,23 @@ def make_world(office: Office) -> dict[str, int]:
         "used": used.payment_id,
         "allocation": used.id,
         "invoice": treasury.invoices(office, offered)[0].id,
+        **add_copies(office),
     }
+
+
+def add_copies(office: Office) -> dict[str, int]:
+    """Add a secondary that is behind and a replica that is not; return their keys by name."""
+    publish(office, 6, ago=9000)
+    publish(office, 7, ago=6000)
+    where = Details(place=EVIL, contact="noc@muller.com.au", notify=["[2001:db8::1]:53"])
+    secondary, _ = add_secondary(office, "x" * 40, where)
+    replica, _ = add_secondary(office, "lima", Details(SecondaryKind.REPLICA, f"{EVIL} hall"))
+    with office.reading() as work:
+        times = {"asked_at": work.now, "transferred_at": work.now, "error_at": work.now}
+    seen = {"transfer": "ixfr", "octets": 123_456_789, "address": "2001:db8::1", **times}
+    note_state(office, secondary, serial=6, error=f"{EVIL} {'y' * 200}", **seen)
+    note_state(office, replica, serial=7, **seen)
+    return {"secondary": secondary, "replica": replica}
 
 
 def report(office: Office) -> outcome.BatteryResult:
@@ -203,8 +222,19 @@ PAGES: dict[Role, tuple[str, ...]] = {
         "/staff/access-log?subject=Nobody",
         "/staff/offender-queries",
         "/staff/jobs",
+        "/staff/secondaries",
+        "/staff/secondaries/{secondary}",
     ),
-    Role.ADMINISTRATOR: ("/staff", "/staff/jobs", "/staff/jobs?list=waiting"),
+    Role.ADMINISTRATOR: (
+        "/staff",
+        "/staff/jobs",
+        "/staff/jobs?list=waiting",
+        "/staff/secondaries",
+        "/staff/secondaries/add",
+        "/staff/secondaries/{secondary}",
+        "/staff/secondaries/{secondary}/change",
+        "/staff/secondaries/{replica}",
+    ),
 }
 
 

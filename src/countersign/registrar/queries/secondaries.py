@@ -9,10 +9,12 @@ from sqlalchemy import func, select
 
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.secondaries import Condition
+from countersign.registrar.queries.queues import Item, Queue
 from countersign.registry.zone.serial import is_newer
 from countersign.storage.database.publication import ZoneVersion
 from countersign.storage.database.replication import Secondary, SecondaryKind, SecondaryState
 
+TROUBLE = frozenset({Condition.BEHIND, Condition.AHEAD, Condition.ERROR})
 _CIRCLE = 1 << 32
 """Serials run around it (RFC 1982)."""
 _MOST_VERSIONS = 100_000
@@ -41,6 +43,14 @@ class Lag:
     is_more: bool = False
     """It lacks more than the journal tells: both figures are what it lacks at the least."""
 
+    def __str__(self) -> str:
+        """Return it in words: '2 versions, 40 s'."""
+        if not self.versions:
+            return "none"
+        count = f"{self.versions:,} version{'' if self.versions == 1 else 's'}"
+        words = f"{count}, {duration(self.seconds)}"
+        return f"at least {words}" if self.is_more else words
+
 
 UP_TO_DATE = Lag(0, 0.0)
 
@@ -60,6 +70,16 @@ class SecondaryStatus:
     def error(self) -> str:
         """The last thing that went wrong; empty: nothing since its last success."""
         return self.state.error if self.state is not None else ""
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, in the largest unit that fits: '40 s', '3 min', '5 h', '2 days'."""
+    whole = max(0, int(seconds))
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        # From two on: '90 s' tells more than '1 min'.
+        if whole >= 2 * size:
+            return f"{whole // size:,} {unit}"
+    return f"{whole} s"
 
 
 def zone_status(work: Work) -> ZoneStatus | None:
@@ -88,6 +108,25 @@ def statuses(work: Work, kind: SecondaryKind | None = None) -> list[SecondarySta
 def status_of(work: Work, secondary: Secondary) -> SecondaryStatus:
     """Return how far one secondary is."""
     return _Judge(work).status(secondary, work.session.get(SecondaryState, secondary.id))
+
+
+def in_trouble(work: Work) -> Queue:
+    """Return the secondaries that somebody should look at."""
+    found = [one for one in statuses(work) if one.condition in TROUBLE]
+    items = [
+        Item(
+            one.secondary.name,
+            one.error[:80] or one.condition,
+            _since(one) or work.now,
+            f"/staff/secondaries/{one.secondary.id}",
+        )
+        for one in found[:5]
+    ]
+    return Queue(len(found), items)
+
+
+def _since(one: SecondaryStatus) -> datetime.datetime | None:
+    return (one.state.behind_since or one.state.error_at) if one.state is not None else None
 
 
 def versions_by_hour(work: Work, hours: int = 24) -> list[tuple[datetime.datetime, int]]:

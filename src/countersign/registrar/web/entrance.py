@@ -43,6 +43,9 @@ def to_sign_in(visit: Visit) -> Response:
     """Send a visitor to sign in, and back afterwards."""
     if visit.request.method not in SAFE_METHODS:
         visit.flash("Your session has ended. Sign in, and do it once more.", "notice")
+    if visit.wants_part:
+        # The whole page goes there: in the place of a part a form to sign in would be lost.
+        return Response(headers={"HX-Redirect": f"{SIGN_IN}?{urlencode({'next': here(visit)})}"})
     return visit.redirect(f"{SIGN_IN}?{urlencode({'next': here(visit)})}")
 
 

@@ -31,6 +31,7 @@ _STAFF: tuple[tuple[str, str, Permission], ...] = (
     ("Accounts", "/staff/accounts", Permission.SEE_STAFF),
     ("Access log", "/staff/access-log", Permission.SEE_AUDIT),
     ("Jobs", "/staff/jobs", Permission.SEE_JOBS),
+    ("Secondaries", "/staff/secondaries", Permission.SEE_SECONDARIES),
 )
 _WORK = "/staff"
 """What waits for whoever is on the staff; other pages of theirs lie below it."""

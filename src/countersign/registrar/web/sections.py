@@ -36,6 +36,8 @@ MODULES = (
     "staff.ledger",
     "staff.audit",
     "staff.jobs",
+    "staff.secondaries",
+    "staff.secondary_keys",
     "owner.confirming",
     "owner.servers",
     "owner.overview",

@@ -20,6 +20,8 @@ from countersign.registrar.web.frame import Flash
 _MAX_FLASHES = 5
 _MAX_FLASH_TEXT = 500
 DEVICE_DAYS = 90
+LIVE = "live"
+"""The id of what refreshes itself on a page; htmx names it in the header HX-Trigger."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class Browser:
     """Messages that came with the request."""
     leaving: list[Flash] = field(default_factory=list)
     """Messages for the next page."""
+    by_itself: bool = False
+    """A part of a page refreshes itself: that shows of nobody that they are still there."""
     token_used: bool = False
     """The page has a form in it: the browser needs a session cookie for its token."""
     _new: dict[str, tuple[str, int | None]] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Browser:
             cookie if sessions.is_cookie(cookie) else "",
             device=request.cookies.get(site.cookie("device"), "")[:200],
             flashes=_flashes_of(request.cookies.get(site.cookie("flash"), "")),
+            by_itself=request.headers.get("hx-trigger") == LIVE,
         )
 
     def load(self, office: Office) -> None:
@@ -58,7 +63,7 @@ class Browser:
         with office.reading() as work:
             self.found = sessions.find(work, self.cookie)
             now = work.now
-        found = self.found
+        found = None if self.by_itself else self.found
         if found and found.person and (now - found.last_seen_at).total_seconds() >= 60:
             with office.work() as work:
                 sessions.touch(work, found.digest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from countersign.registrar.operations.office import Work
-from countersign.registrar.queries import queues
+from countersign.registrar.queries import queues, secondaries
 from countersign.registrar.queries.queues import Queue
 from countersign.registrar.web.access import roles
 from countersign.registrar.web.pages import Pages
@@ -98,6 +98,13 @@ _KINDS = (
         Permission.SEE_JOBS,
         lambda work, _me: queues.failed_jobs(work),
         "Everything was done.",
+    ),
+    _Kind(
+        "Secondaries in trouble",
+        "/staff/secondaries",
+        Permission.SEE_SECONDARIES,
+        lambda work, _me: secondaries.in_trouble(work),
+        "All are well.",
     ),
 )
 
