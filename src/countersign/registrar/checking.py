@@ -9,8 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from countersign.registrar.config import RegistrarConfig
+from countersign.registrar.publishing.image import apex_of
 from countersign.registrar.state import database_url, keyring_file, state_directory
 from countersign.registrar.vault.keyring_file import KeyringError, read_keys
+from countersign.registry.zone.content import apex_node
+from countersign.registry.zone.names import OwnerNameError
 from countersign.storage.database.engine import Database, DatabaseError
 
 _SECONDS = 10.0
@@ -21,6 +24,7 @@ def warnings_about(config: RegistrarConfig) -> list[str]:
     checks: tuple[Callable[[RegistrarConfig], Iterator[str]], ...] = (
         _check_url,
         _check_directories,
+        _check_publication,
         _check_keyring,
         _check_database,
         _check_mail,
@@ -39,16 +43,26 @@ def _check_url(config: RegistrarConfig) -> Iterator[str]:
 
 def _check_directories(config: RegistrarConfig) -> Iterator[str]:
     wanted = {"state_directory": state_directory(config)}
-    if config.registry_file is not None:
-        wanted["registry_file"] = config.registry_file.parent
+    if config.primary.copy_directory is not None:
+        wanted["primary.copy_directory"] = config.primary.copy_directory
     if config.mail.kind == "directory" and config.mail.directory is not None:
         wanted["mail.directory"] = config.mail.directory
     for setting, directory in wanted.items():
         present = _nearest(directory)
-        if setting == "registry_file" and present != directory:
-            yield f"{setting}: there is no directory {directory}"
-        elif not os.access(present, os.W_OK | os.X_OK):
+        if not os.access(present, os.W_OK | os.X_OK):
             yield f"{setting}: {present} cannot be written to"
+
+
+def _check_publication(config: RegistrarConfig) -> Iterator[str]:
+    publication = config.publication
+    try:
+        apex_node(apex_of(config), 0)
+    except OwnerNameError as error:
+        yield f"publication: {error}"
+    for name in publication.nameservers:
+        if f".{name.lower()}".endswith(f".{config.zone.lower()}"):
+            # It would need an address there, and servers that sign the zone refuse to load it.
+            yield f"publication.nameservers: {name} is inside the zone: name it outside"
 
 
 def _nearest(directory: Path) -> Path:

@@ -14,13 +14,15 @@ import uvicorn
 
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.jobs.handlers import KINDS
-from countersign.registrar.jobs.registry_file import write_registry_file
 from countersign.registrar.jobs.worker import Workers
 from countersign.registrar.mail.posting import mail_directory
 from countersign.registrar.metrics import serve_metrics
 from countersign.registrar.opening import OpeningError, has_staff, open_office
 from countersign.registrar.operations.office import Office
 from countersign.registrar.particulars.places import all_cities
+from countersign.registrar.publishing.publisher import ensure_published
+from countersign.registry.copy.errors import CopyError
+from countersign.registry.zone.names import OwnerNameError
 
 log = structlog.get_logger()
 
@@ -100,12 +102,13 @@ def _opened(config: RegistrarConfig) -> Iterator[Office]:
 @contextlib.contextmanager
 def _working(office: Office, threads: int) -> Iterator[None]:
     """Let workers work during the block, and finish what they have begun."""
-    if office.config.registry_file is not None:
-        try:
-            # What was decided while no worker ran here, or before the file was asked for.
-            write_registry_file(office)
-        except OSError as error:
-            raise OpeningError(f"{office.config.registry_file}: {error.strerror}") from error
+    try:
+        # What was decided while no worker ran here, and what other settings make of the zone.
+        ensure_published(office)
+    except CopyError as error:
+        raise OpeningError(str(error)) from error
+    except OwnerNameError as error:
+        raise OpeningError(f"publication: {error}") from error
     with Workers(office, KINDS, threads=threads) as workers:
         try:
             yield

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import datetime
 import hashlib
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,14 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from countersign.registrar.documents.text import Kind, current
-from countersign.registrar.jobs.registry_file import write_registry_file
 from countersign.registrar.operations.offenders import Details, GivenNumber, record_offender
 from countersign.registrar.operations.office import Office
+from countersign.registrar.publishing.publisher import publish
+from countersign.registry.zone.names import host_key
 from countersign.rules.access import Scope
 from countersign.rules.screening import Level
 from countersign.storage.database.screening import OffenderQuery
 from tests.registrar.api.programs import Desk, Program, about, good, refused
 from tests.registrar.operations import life, treasury
+from tests.registrar.publishing.checking import copy_now
 
 if TYPE_CHECKING:
     from tests.registrar.conftest import Clock
@@ -147,12 +146,10 @@ class TestKeys:
         assert good(gateway.get(f"{where}/keys")).json()["items"] == [made]
 
     def published(self, office: Office, server_id: int) -> str:
-        """Return what the registry file says of a server."""
-        path = Path(office.config.state_directory) / "registry.json"
-        config = office.config.model_copy(update={"registry_file": path})
-        write_registry_file(dataclasses.replace(office, config=config))
-        entries = json.loads(path.read_text())
-        return json.dumps(entries)
+        """Return what the zone says of a server, once it is published."""
+        publish(office)
+        node = copy_now(office)[host_key(treasury.server_of(office, server_id).hostname)]
+        return node.decode("latin-1")
 
     def test_are_refused_where_something_is_wrong(self, gateway: Program, where: str) -> None:
         for changes, code in (

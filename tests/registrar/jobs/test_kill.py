@@ -15,8 +15,6 @@ from sqlalchemy import select
 
 from countersign.registrar.jobs.queue import counts
 from countersign.registrar.operations.office import Office, utc_now
-from countersign.registry.file import load_registry_file
-from countersign.registry.lookup import Standing
 from countersign.rules.life_cycle import PUBLISHED, TRANSITIONS, Action, Effect, State
 from countersign.storage.database.jobs import Job, JobState
 from countersign.storage.database.money import Invoice, InvoiceState, Transfer
@@ -26,6 +24,7 @@ from countersign.storage.database.servers import Server, ServerEvent
 from tests.registrar.jobs.doing import letters
 from tests.registrar.jobs.killing import COUNTED, Story, start_worker
 from tests.registrar.operations import treasury
+from tests.registrar.publishing.checking import check_journal, check_published
 
 KILLS = {"sqlite": 100, "postgresql": 40}
 
@@ -36,8 +35,11 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(office: Office, tmp_pa
     config = office.config
     config = config.model_copy(
         update={
-            "registry_file": tmp_path / "registry.json",
             "lease_seconds": 0.5,
+            # Nobody answers there, at once.
+            "certification": config.certification.model_copy(
+                update={"nameservers": ("127.0.0.1:9",)}
+            ),
             "money": config.money.model_copy(update={"reply_days": 0}),
         }
     )
@@ -67,7 +69,8 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(office: Office, tmp_pa
     _check_count(office, story.steps)
     _check_letters(office)
     _check_effects_of_jobs(office)
-    _check_registry_file(office, tmp_path / "registry.json")
+    check_published(office)
+    check_journal(office, {})
     treasury.check_ledger(office)
 
 
@@ -153,13 +156,3 @@ def _check_effects_of_jobs(office: Office) -> None:
     # Rows are made as screened here: all else is counted by transitions.
     for state in (State.OFFERED, *PUBLISHED, State.WITHDRAWN):
         assert figures.get(state, 0) == actual[state]
-
-
-def _check_registry_file(office: Office, file: Path) -> None:
-    with office.reading() as work:
-        published = {
-            one.hostname: Standing.REGISTERED if one.state is State.ACTIVE else Standing.SUSPENDED
-            for one in work.session.scalars(select(Server).where(Server.state.in_(PUBLISHED)))
-        }
-    entries = load_registry_file(file)
-    assert {name: one.standing for name, one in entries.items()} == published

@@ -275,12 +275,17 @@ def test_check_says_what_will_not_work(config_file: Path, tmp_path: Path) -> Non
     assert status == 0, output
     text = config_file.read_text().replace("http://localhost", "http://registrar.example")
     config_file.write_text(
-        f'registry_file = "{tmp_path}/none/registry.json"\n{text}\n'
-        f'[mail]\nkind = "smtp"\nserver = "127.0.0.1:{free_port()}"\n'
+        f'{text}\n[mail]\nkind = "smtp"\nserver = "127.0.0.1:{free_port()}"\n'
+        '[publication]\ncontact = "nobody"\nnameservers = ["ns1.registry.example"]\n'
     )
     status, output = run(config_file, "check")
     assert status == 1
-    for words in ("url: without https", "registry_file: there is no directory", "mail.server"):
+    for words in (
+        "url: without https",
+        "publication: ",
+        "ns1.registry.example is inside the zone",
+        "mail.server",
+    ):
         assert words in output
     config_file.write_text("job = 3\n")
     status, output = run(config_file, "check")

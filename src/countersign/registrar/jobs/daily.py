@@ -22,6 +22,8 @@ from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.rewrapping import rewrap_all
 from countersign.registrar.operations.statements import carry_forward
 from countersign.registrar.operations.undertakings import end_undertakings
+from countersign.registrar.publishing.addresses import forget_those_who_left
+from countersign.registrar.publishing.journal import prune
 from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
 
 log = structlog.get_logger()
@@ -74,6 +76,8 @@ STEPS: dict[str, Callable[[Office], object]] = {
     "new versions of the contract": ask_for_new_acceptance,
     "totals of the ledger": carry_forward,
     "keys": rewrap_all,
+    "addresses of those who left": forget_those_who_left,
+    "journal of the zone": prune,
     "sessions": remove_sessions,
     "one-time tokens": remove_tokens,
     "answers to programs": remove_answers,

@@ -9,8 +9,7 @@ from countersign.registrar.domain_age import CouldNotTell, DomainAgeSearch, Outc
 from countersign.registrar.jobs.daily import run_daily
 from countersign.registrar.jobs.kinds import GiveUpError, Kind, Lane, TryLaterError
 from countersign.registrar.jobs.queue import Task
-from countersign.registrar.jobs.registry_file import PUBLISH, end_orders, write_registry_file
-from countersign.registrar.jobs.schedule import DAILY
+from countersign.registrar.jobs.schedule import ADDRESSES, DAILY
 from countersign.registrar.mail.posting import post
 from countersign.registrar.operations.domain_ages import record_finding
 from countersign.registrar.operations.forfeitures import execute_if_due
@@ -26,6 +25,11 @@ from countersign.registrar.operations.test_results import (
     TestVerdict,
     record_result,
 )
+from countersign.registrar.publishing import addresses
+from countersign.registrar.publishing.addresses import Found
+from countersign.registrar.publishing.orders import PUBLISH
+from countersign.registrar.publishing.publisher import publish
+from countersign.registry.copy.errors import CopyError
 from countersign.storage.database.servers import Server, TestRun
 
 _LOOK_UPS = 3
@@ -99,15 +103,37 @@ def _forfeit(work: Work, task: Task, _result: Any) -> None:
     execute_if_due(work, task.payload["forfeiture"])
 
 
-def _publish(office: Office, _task: Task) -> list[int]:
+def _publish(office: Office, task: Task) -> None:
     try:
-        return write_registry_file(office)
-    except OSError as error:
-        raise TryLaterError(f"the registry file: {error.strerror}") from None
+        publish(office, task.id)
+    except CopyError as error:
+        raise TryLaterError(str(error)) from None
 
 
-def _end_orders(work: Work, _task: Task, orders: list[int]) -> None:
-    end_orders(work, orders)
+def _look_up_address(office: Office, task: Task) -> list[Found]:
+    with office.reading() as work:
+        server = _server(work, task)
+    found = addresses.look_up(office.config, [(server.id, server.hostname)])
+    if not found[0].families and task.attempts < _LOOK_UPS:
+        raise TryLaterError("the DNS does not answer")
+    # Whoever does not answer now is asked again with all others.
+    return found
+
+
+def _look_up_addresses(office: Office, task: Task) -> list[Found]:
+    with office.reading() as work:
+        servers = addresses.servers_after(work, task.payload["after"])
+    found = addresses.look_up(office.config, servers)
+    if found and not any(one.families for one in found):
+        raise TryLaterError("the DNS does not answer")
+    return found
+
+
+def _record_addresses(work: Work, task: Task, found: list[Found]) -> None:
+    addresses.record(work, found)
+    if task.kind == ADDRESSES and len(found) == addresses.SERVERS_AT_ONCE:
+        # The next ones are a job of their own: whatever else is in this lane has its turn.
+        work.order(ADDRESSES, {"after": found[-1].server_id})
 
 
 KINDS: dict[str, Kind] = {
@@ -115,10 +141,12 @@ KINDS: dict[str, Kind] = {
     "offer": Kind(Lane.PROMPT, conclude=_offer),
     "review": Kind(Lane.PROMPT, conclude=_review),
     "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
-    PUBLISH: Kind(Lane.PROMPT, _publish, _end_orders, attempts=100),
+    PUBLISH: Kind(Lane.PROMPT, _publish, attempts=100),
     # With pauses of an hour at the most: about three days, as mail servers do it.
     "mail": Kind(Lane.MAIL, post, attempts=80),
     "domain-age": Kind(Lane.LONG, _look_up_age, _record_age),
     "test": Kind(Lane.LONG, _test, _record_test),
+    "address": Kind(Lane.LONG, _look_up_address, _record_addresses),
+    ADDRESSES: Kind(Lane.LONG, _look_up_addresses, _record_addresses),
     DAILY: Kind(Lane.LONG, lambda office, _task: run_daily(office)),
 }

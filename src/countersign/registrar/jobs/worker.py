@@ -19,7 +19,7 @@ from countersign.registrar.jobs.keeper import LeaseKeeper
 from countersign.registrar.jobs.kinds import Kind, Lane
 from countersign.registrar.jobs.performing import perform
 from countersign.registrar.jobs.queue import claim, holders, release
-from countersign.registrar.jobs.schedule import order_daily
+from countersign.registrar.jobs.schedule import address_round, order_addresses, order_daily
 from countersign.registrar.operations.office import Office
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ class Workers:
         ]
         self._names: list[str] = []
         self._day: datetime.date | None = None
+        self._round: int | None = None
 
     def __enter__(self) -> Workers:
         _release_the_dead(self._office)
@@ -92,6 +93,7 @@ class Workers:
             try:
                 if lane is Lane.LONG:
                     self._begin_day()
+                    self._begin_round()
                 if not self._do_one(name, kinds):
                     self._bell.wait(seen, LOOK_SECONDS)
             except Exception as error:
@@ -103,6 +105,12 @@ class Workers:
         if self._day != today:
             order_daily(self._office)
             self._day = today
+
+    def _begin_round(self) -> None:
+        present = address_round(self._office)
+        if self._round != present:
+            order_addresses(self._office)
+            self._round = present
 
     def _do_one(self, name: str, kinds: list[str]) -> bool:
         task = claim(self._office, name, kinds, self._keeper.lease)

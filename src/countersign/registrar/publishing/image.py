@@ -135,7 +135,15 @@ def addresses_of(work: Work, hostnames: Iterable[str]) -> set[str]:
     return found
 
 
-def _servers_with_keys() -> Select[Any]:
+def can_be_listed(hostname: str, zone: str) -> bool:
+    """Tell whether the zone can have a host name at all."""
+    try:
+        return normalise_hostname(hostname) == hostname and can_list(hostname, zone)
+    except AddressSyntaxError:
+        return False
+
+
+def _servers_with_keys() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Server.id,
@@ -178,22 +186,25 @@ def _nodes(config: RegistrarConfig, rows: Sequence[Any]) -> dict[bytes, bytes]:
 
 
 def _node_of_address(config: RegistrarConfig, address: str, hosts: Iterable[str]) -> Node:
-    listed = [name for name in hosts if _is_good(name, (), config.zone)]
+    listed = [name for name in hosts if can_be_listed(name, config.zone)]
     return address_key(address), address_node(address, listed, config.publication.ttl)
 
 
 def _is_good(hostname: str, pins: Iterable[str], zone: str) -> bool:
     """Tell whether gateways can read an entry; one that they cannot is left out whole."""
-    try:
-        fits = normalise_hostname(hostname) == hostname and can_list(hostname, zone)
-        for pin in pins:
-            # An unreadable pin must not weaken the check to 'no pin'.
-            parse_pin(pin)
-    except (AddressSyntaxError, ValueError):
-        fits = False
-    if not fits:
+    good = can_be_listed(hostname, zone) and all(_is_pin(pin) for pin in pins)
+    if not good:
         log.error("server left out of the zone", host=hostname)
-    return fits
+    return good
+
+
+def _is_pin(text: str) -> bool:
+    # An unreadable pin must not weaken the check to 'no pin'.
+    try:
+        parse_pin(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fits(hostname: str, selector: str, zone: str) -> bool:
