@@ -22,11 +22,10 @@ from countersign.registrar.primary.states import States
 from countersign.registry.transfer import wire
 from countersign.registry.transfer.answers import Question, fits_udp, refuse, soa_answer
 from countersign.registry.transfer.questions import BadQuestionError, read_question
+from countersign.registry.transfer.signature import find_signature, read_signature
 
 log = structlog.get_logger()
 
-_TIME_OCTETS = 6
-"""By which the answer to a question with a wrong time, and a good key, is longer."""
 _LOGGED_EACH = 60.0
 """Seconds in which one client's bad questions are logged once."""
 _ZONE_KINDS = (wire.SOA, wire.AXFR, wire.IXFR)
@@ -70,9 +69,11 @@ class Answering:
         """Return the answer to a datagram; None: there is none."""
         found = self.over_tcp(message, address)
         if isinstance(found, Bad):
+            answer = found.message
+            if answer is None or len(answer) <= len(message) or _tells_time(answer):
+                return answer
             # Somebody else may be made to get this.
-            most = len(message) + _TIME_OCTETS
-            return found.message if found.message and len(found.message) <= most else None
+            return None
         if isinstance(found, bytes):
             return found
         now = time.time()
@@ -128,3 +129,11 @@ class Answering:
         self._metrics.question("unproven")
         if self._logged.take(client_of(address), time.monotonic()) == 0:
             log.info("bad question", address=address, reason=reason)
+
+
+def _tells_time(answer: bytes) -> bool:
+    """Tell whether an answer tells somebody who has a key that his clock is wrong."""
+    found = find_signature(answer)
+    if found is None:
+        return False
+    return read_signature(answer, found.data, found.end).error == Rcode.BADTIME
