@@ -15,6 +15,7 @@ from countersign.registry.transfer.signature import (
     Fault,
     TsigError,
     find_signature,
+    read_signature,
     unsigned_error,
 )
 from countersign.registry.transfer.tsig import Signer, Verifier
@@ -92,6 +93,10 @@ def _proven(
     message: bytes, signature: wire.Found, question: Question, *, keys: Keys, now: float
 ) -> Question:
     """Return the question with its key (RFC 8945 §5.2)."""
+    try:
+        data = read_signature(message, signature.data, signature.end)
+    except TsigError as error:
+        raise _bad(str(error), question, Rcode.FORMERR, now) from None
     key = keys(wire.name_text(signature.name))
     verifier = Verifier(key)
     fault = Fault.BADKEY if key is None else _fault(verifier, message, now)
@@ -101,9 +106,9 @@ def _proven(
         raise _bad("a malformed signature", question, Rcode.FORMERR, now)
     head = answer_head(question, rcode=Rcode.NOTAUTH)
     if key is not None and fault is Fault.BADTIME:
-        answer = Signer(key, verifier.mac).sign_bad_time(head, verifier.time_signed, now)
+        answer = Signer(key, verifier.mac).sign_bad_time(head, data.time_signed, now)
     else:
-        answer = unsigned_error(head, message, signature, fault, now=now)
+        answer = unsigned_error(head, signature, data, fault, now=now)
     raise BadQuestionError(str(TsigError(fault)), Rcode.NOTAUTH, answer)
 
 

@@ -197,11 +197,11 @@ class TransferReader:
 
     def _second_soa(self, soa: bytes, events: list[Event]) -> None:
         """Tell a step from a zone that has but a SOA record."""
-        if soa_serial(soa) == self._ours:
-            self._begin_removing(soa, events)
-        else:
+        if soa == self._newest:
             self._begin_whole(events)
             self._end(soa, events)
+        else:
+            self._begin_removing(soa, events)
 
     def _begin_whole(self, events: list[Event]) -> None:
         events += [Whole(soa_serial(self._newest)), Add([(APEX, self._newest)])]

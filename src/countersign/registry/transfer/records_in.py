@@ -145,7 +145,9 @@ class RecordReader:
         data = at + 10
         if message[at + 2 : at + 4] != _CLASS_IN:
             raise TransferError("a record of another class than IN")
-        if kind in _WITH_NAMES or (kind == _RRSIG and not self._is_our_signature(message, data)):
+        if kind in _WITH_NAMES or (
+            kind == _RRSIG and not self._is_our_signature(message, data, end)
+        ):
             canonical = wire.canonical_rdata(message, kind, data, end)
             return message[at : at + 8] + len(canonical).to_bytes(2) + canonical
         if kind == _NSEC:
@@ -154,8 +156,9 @@ class RecordReader:
             raise TransferError(f"a record of type {kind}, which no zone has")
         return message[at:end]
 
-    def _is_our_signature(self, message: bytes, data: int) -> bool:
-        return message.startswith(self._zone, data + _SIGNER)
+    def _is_our_signature(self, message: bytes, data: int, end: int) -> bool:
+        """Tell whether a signature's signer is the zone, in the form that it has in a node."""
+        return message.startswith(self._zone, data + _SIGNER, end)
 
     def _check_rest(self, message: bytes, header: wire.Header, at: int) -> None:
         """There may be an OPT record behind the answers, and nothing else."""

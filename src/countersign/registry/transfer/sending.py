@@ -94,29 +94,23 @@ def answer_records(
 def _bodies(records: Iterable[OwnedRecord], start: int) -> Iterator[tuple[int, bytes]]:
     """Give (count of records, answer section). start: where the section begins in the message."""
     parts: list[bytes] = []
-    count, at = 0, start
-    last, owner, owner_size, again = b"", b"", 0, b""
+    at = start
+    last, owner, again = b"", b"", b""
     for key, record in records:
-        if key == last:
-            name, size = again, 2
-        else:
-            owner = wire_of(key) + wire.POINTER_TO_QUESTION
-            owner_size = len(owner)
-            name, size, last, again = owner, owner_size, key, b""
-        if at + size + len(record) > MESSAGE_SIZE and count:
-            yield count, b"".join(parts)
+        if key != last:
+            owner, last, again = wire_of(key) + wire.POINTER_TO_QUESTION, key, b""
+        name = again or owner
+        if at + len(name) + len(record) > MESSAGE_SIZE and parts:
+            yield len(parts) // 2, b"".join(parts)
             parts.clear()
-            count, at, again = 0, start, b""
+            at, name, again = start, owner, b""
         if not again:
-            # The name stands here for the first time in this message: point to it from now on.
-            name, size = owner, owner_size
-            again = (0xC000 | at).to_bytes(2) if owner_size > 2 else owner
-        parts.append(name)
-        parts.append(record)
-        count += 1
-        at += size + len(record)
-    if count:
-        yield count, b"".join(parts)
+            # Here it stands for the first time in this message; from now on, point to it.
+            again = (0xC000 | at).to_bytes(2) if key != APEX else owner
+        parts += (name, record)
+        at += len(name) + len(record)
+    if parts:
+        yield len(parts) // 2, b"".join(parts)
 
 
 def _first_expire(body: bytes) -> int:

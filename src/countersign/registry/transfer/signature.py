@@ -19,6 +19,7 @@ FUDGE = 300
 """Seconds by which two clocks may differ (RFC 8945 §10)."""
 RECORD_HEAD = b"\0\xfa\0\xff\0\0\0\0"
 """TYPE, CLASS and TTL of the record."""
+_PLACE = (wire.ADDITIONAL, RdataClass.ANY, 0)
 # dnspython has no types for it.
 _make: Any = TsigData
 
@@ -74,7 +75,7 @@ def find_signature(message: bytes) -> wire.Found | None:
             raise wire.MessageError("a record behind the signature")
         if record.kind == wire.TSIG:
             found = record
-    if found is not None and (found.section, found.rdclass) != (wire.ADDITIONAL, RdataClass.ANY):
+    if found is not None and (found.section, found.rdclass, found.ttl) != _PLACE:
         raise wire.MessageError("a misplaced signature")
     return found
 
@@ -91,14 +92,13 @@ def read_signature(message: bytes, at: int, end: int) -> TsigData:
 
 
 def unsigned_error(
-    answer: bytes, message: bytes, found: wire.Found, fault: Fault, *, now: float
+    answer: bytes, found: wire.Found, data: TsigData, fault: Fault, *, now: float
 ) -> bytes:
-    """Return an answer with the reason why a message's signature says nothing to us.
+    """Return an answer with the reason why a question's signature says nothing to us.
 
-    RFC 8945 §5.3.2: it goes unsigned. Raises :class:`TsigError`.
+    It goes unsigned (RFC 8945 §5.3.2). found, data: of the question's signature.
     """
-    data = read_signature(message, found.data, found.end)
-    bare = signature_data(data.algorithm, int(now), int.from_bytes(message[:2]), _CODES[fault])
+    bare = signature_data(data.algorithm, int(now), int.from_bytes(answer[:2]), _CODES[fault])
     return wire.with_record(answer, signature_record(found.name, bare))
 
 

@@ -88,9 +88,7 @@ class Verifier:
         self._context: Any = None
         self._unsigned = 0
         self.mac = b""
-        """Of the message verified last."""
-        self.time_signed = 0
-        """Unix seconds, as the other side's clock had it: of the last signature, good or bad."""
+        """Of the message verified last, were it at a wrong time."""
         if self._key is not None and key is not None:
             self._owner = self._key.name.to_digestable()
             self._mac_size = hashlib.new(key.algorithm.removeprefix("hmac-")).digest_size
@@ -109,8 +107,7 @@ class Verifier:
         if found is None:
             return self._unsigned_one(message)
         owner, start, data = found
-        self.time_signed = data.time_signed
-        self._check_length(data)
+        self._check_form(self._key, owner, data)
         try:
             self._context = _validate(
                 message,
@@ -146,10 +143,14 @@ class Verifier:
         self._context.update(message)
         return message
 
-    def _check_length(self, data: TsigData) -> None:
-        """RFC 8945 §5.2.2.1; our policy is to take no shortened one."""
+    def _check_form(self, key: dns.tsig.Key, owner: dns.name.Name, data: TsigData) -> None:
+        """RFC 8945 §5.2.1, §5.2.2.1; our policy is to take no shortened signature."""
+        if data.error:
+            return
+        if (owner, data.algorithm) != (key.name, key.algorithm):
+            raise TsigError(Fault.BADKEY)
         size = len(data.mac)
-        if data.error or size == self._mac_size:
+        if size == self._mac_size:
             return
         shortest = max(_MINIMUM_MAC, self._mac_size // 2)
         raise TsigError(Fault.BADTRUNC if shortest <= size < self._mac_size else Fault.MALFORMED)
@@ -185,8 +186,6 @@ def _as_ours(error: dns.exception.DNSException) -> TsigError:
     if fault := by_peer.get(type(error)):
         return TsigError(fault, by_peer=True)
     ours: dict[type[dns.exception.DNSException], Fault] = {
-        dns.tsig.BadKey: Fault.BADKEY,
-        dns.tsig.BadAlgorithm: Fault.BADKEY,
         dns.tsig.BadSignature: Fault.BADSIG,
         dns.tsig.BadTime: Fault.BADTIME,
     }
