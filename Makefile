@@ -43,7 +43,8 @@ format: $(READY) ## put the code into its form
 
 docs: $(READY) ## print docs and deployment files that the code defines
 	$(BIN)/countersign setup reference > docs/CONFIGURATION.md
-	$(BIN)/countersign setup systemd > deploy/countersign-gateway.service
+	$(BIN)/countersign setup systemd gateway > deploy/countersign-gateway.service
+	$(BIN)/countersign setup systemd replica > deploy/countersign-replica.service
 
 lock: $(READY) ## pin the newest versions that pyproject.toml admits
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -117,6 +117,7 @@ attempts = 1000000
 [sending]
 enabled = false
 [registry]
+kind = "file"
 path = "{directory}/registry.toml"
 [dns]
 nameservers = ["{self._dns.endpoint}"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from countersign.cli.configurations import gateway_example, whole_reference
 from countersign.cli.main import app
-from countersign.cli.snippets import systemd_unit
+from countersign.cli.units import Unit, systemd_unit
 from countersign.gateway.config import Config
 from countersign.settings.file import ConfigError, parse_config
 from countersign.storage.local import LocalTables
@@ -33,7 +33,7 @@ def configured(directory: Path, text: str = "") -> str:
     file = directory / "gateway.toml"
     file.write_text(
         f'hostname = "mail.example.org"\nstate_directory = "{directory}/state"\n{text}\n'
-        f'[registry]\npath = "{directory}/registry.toml"\n'
+        f'[registry]\nkind = "file"\npath = "{directory}/registry.toml"\n'
     )
     return str(file)
 
@@ -86,7 +86,8 @@ def test_the_printed_example_is_a_valid_configuration() -> None:
 
 def test_committed_files_are_those_that_the_code_prints() -> None:
     assert (ROOT / "docs/CONFIGURATION.md").read_text() == whole_reference()
-    assert (ROOT / "deploy/countersign-gateway.service").read_text() == systemd_unit()
+    for unit in Unit:
+        assert (ROOT / f"deploy/countersign-{unit}.service").read_text() == systemd_unit(unit)
 
 
 def test_check_config_warns_of_a_backend_that_does_not_answer(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ domains = ["local.example"]
 [sending]
 enabled = false
 [registry]
+kind = "file"
 path = "{directory}/registry.toml"
 """
     gateway = GatewayProcess(directory, text, address, port)

@@ -146,7 +146,7 @@ class Gateway:
                 "callback_timeout": 5,
             },
             "sending": {"port": world.port, "source_addresses": [self.address]},
-            "registry": {"path": world.directory / "registry.toml"},
+            "registry": {"kind": "file", "path": world.directory / "registry.toml"},
             "dns": {"nameservers": [world.dns.endpoint], "timeout": 1, "lifetime": 2},
         }
         for section, values in changes.items():

@@ -41,7 +41,7 @@ def config(role: str, directory: Path) -> Config:
                 "callback_networks": ["198.51.100.0/24", "2001:db8::/32"],
             },
             "sending": {"idle_timeout": 0.1},
-            "registry": {"path": registry},
+            "registry": {"kind": "file", "path": registry},
             "dns": {"nameservers": ["127.0.0.1:53"]},
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from countersign.gateway.config import Config
 from countersign.registrar.config import RegistrarConfig
+from countersign.registry.replica.settings import ReplicaConfig
 from countersign.settings.file import example_config, reference
 
 
@@ -25,6 +26,15 @@ def registrar_example() -> str:
     )
 
 
+def replica_example() -> str:
+    """Return a whole configuration of a replica that runs by itself, every setting explained."""
+    return example_config(
+        ReplicaConfig,
+        "Countersign replica. Each setting that is commented out shows its default.\n"
+        "A gateway keeps a copy itself, and needs no such file.",
+    )
+
+
 def whole_reference() -> str:
     """Return the reference of all settings in Markdown: docs/CONFIGURATION.md."""
     return (
@@ -32,6 +42,8 @@ def whole_reference() -> str:
         "One TOML file for each server. This page is printed by `countersign setup reference`.\n\n"
         "# `countersign gateway`\n\n"
         + reference(Config)
+        + "\n\n# `countersign replica`\n\n"
+        + reference(ReplicaConfig)
         + "\n\n# `countersign registrar`\n\n"
         + reference(RegistrarConfig)
         + "\n"

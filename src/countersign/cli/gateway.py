@@ -20,7 +20,8 @@ def gateway(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: countersign gateway --config /etc/countersign/gateway.toml
     """
-    from countersign.gateway.supervisor import Supervisor, SupervisorError
+    from countersign.gateway.sockets import SupervisorError
+    from countersign.gateway.supervisor import Supervisor
 
     settings = read_config(config)
     configure_log(settings.log)
@@ -31,6 +32,21 @@ def gateway(config: ConfigOption = DEFAULT_CONFIG) -> None:
         fail(f"countersign gateway: {error}", 1)
     except OSError as error:
         fail(f"countersign gateway: {settings.state_directory}: {error.strerror}", 1)
+
+
+def gateway_replica(config: ConfigOption, lifeline: Annotated[int, typer.Option()]) -> None:
+    """Keep a gateway's copy of the registry's zone: started by its supervisor only."""
+    from countersign.registry.replica.faults import ReplicaError
+    from countersign.registry.replica.service import run_replica
+
+    settings = read_config(Path(config))
+    if settings.replica is None:
+        fail('countersign gateway, replica: registry.kind is not "replica"', 1)
+    configure_log(settings.log, process="replica")
+    try:
+        run_replica(settings.replica, lifeline=lifeline)
+    except ReplicaError as error:
+        fail(f"countersign gateway, replica: {error}", 1)
 
 
 def gateway_worker(

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from countersign import __version__
-from countersign.cli import admin, check, registrar, setup
+from countersign.cli import admin, check, registrar, replica, setup
 from countersign.cli.demo import demo
-from countersign.cli.gateway import gateway, gateway_worker
+from countersign.cli.gateway import gateway, gateway_replica, gateway_worker
 
 app = typer.Typer(
     name="countersign",
@@ -24,7 +24,9 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(gateway)
 app.command(hidden=True)(gateway_worker)
+app.command(hidden=True)(gateway_replica)
 app.add_typer(registrar.app, name="registrar")
+app.add_typer(replica.app, name="replica")
 app.add_typer(check.app, name="check")
 app.add_typer(setup.app, name="setup")
 app.add_typer(admin.app, name="admin")

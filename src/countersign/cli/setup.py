@@ -12,11 +12,13 @@ from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_conf
 from countersign.cli.configurations import (
     gateway_example,
     registrar_example,
+    replica_example,
     whole_reference,
 )
 from countersign.cli.dns_servers.commands import add_commands
 from countersign.cli.dnswl import Filter, dnswl_snippet
-from countersign.cli.snippets import exim_snippet, postfix_snippet, systemd_unit
+from countersign.cli.snippets import exim_snippet, postfix_snippet
+from countersign.cli.units import Unit, systemd_unit
 from countersign.gateway.config import Config
 
 app = typer.Typer(
@@ -44,6 +46,15 @@ def print_registrar_config() -> None:
     typer.echo(registrar_example())
 
 
+@app.command("replica")
+def print_replica_config() -> None:
+    """Print a whole configuration file for a replica by itself, every setting explained.
+
+    Example: countersign setup replica > /etc/countersign/replica.toml
+    """
+    typer.echo(replica_example())
+
+
 @app.command("reference")
 def print_reference() -> None:
     """Print the reference of all settings as Markdown (docs/CONFIGURATION.md)."""
@@ -51,9 +62,16 @@ def print_reference() -> None:
 
 
 @app.command("systemd")
-def print_systemd() -> None:
-    """Print a systemd unit: /etc/systemd/system/countersign-gateway.service."""
-    typer.echo(systemd_unit(), nl=False)
+def print_systemd(
+    unit: Annotated[Unit, typer.Argument(help="What is to run.")] = Unit.GATEWAY,
+) -> None:
+    """Print a systemd unit: /etc/systemd/system/countersign-gateway.service.
+
+    A replica's is for hosts where it runs by itself, for several gateways.
+
+    Example: countersign setup systemd replica > /etc/systemd/system/countersign-replica.service
+    """
+    typer.echo(systemd_unit(unit), nl=False)
 
 
 @app.command("postfix")

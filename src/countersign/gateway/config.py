@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from countersign.registry.replica.settings import ReplicaConfig, ReplicaSettings
 from countersign.rules.admission import BlockRule
 from countersign.rules.suspension import Rule as SuspendRule
 from countersign.settings.values import (
@@ -20,6 +21,7 @@ from countersign.settings.values import (
     Log,
     Metrics,
     Network,
+    OptionalHostname,
     Seconds,
     Section,
 )
@@ -186,21 +188,52 @@ class Sending(Section):
     """Connections at one time from MTAs, of each worker."""
 
 
-class RegistrySource(Section):
-    """Where registered servers are looked up."""
+class Replica(ReplicaSettings):
+    """The local copy of the registry's zone: where it comes from, and what is demanded of it."""
 
-    kind: Literal["file", "dns"] = "file"
-    """`file`: a TOML or JSON file; `dns`: an RFC 5782 name list."""
+    run: bool = True
+    """Keep the copy up to date by a process beside the workers. `false`: `countersign replica` \
+on this host does, for several gateways at once."""
+
+
+class RegistrySource(Section):
+    """Where registered servers are looked up (DESIGN §7)."""
+
+    kind: Literal["replica", "dns", "file"] = "replica"
+    """`replica`: a copy of the registry's zone on this host, and the DNS where it cannot tell; \
+`dns`: the zone by the resolver; `file`: a TOML or JSON file."""
+    zone: Annotated[OptionalHostname, Field(examples=["registry.example"])] = ""
+    """The registry's zone, for `replica` and `dns`."""
     path: Path = Path("/etc/countersign/registry.toml")
-    """The file, read again when it changes."""
-    zone: str = ""
-    """The name list's zone, for `dns`."""
+    """For `file`: the file, read again when it changes."""
+    security: Literal["ad", "validate", "none"] | None = None
+    """What makes an answer by the DNS believable. `ad`: a validating resolver says so, which must \
+be trusted and near; `validate`: we validate DNSSEC ourselves, from `trust_anchors`; `none`: \
+nothing. Default: `validate` where there are anchors, else `ad`."""
+    trust_anchors: tuple[str, ...] = ()
+    """The zone's DS or DNSKEY records as in a zone file, for `validate`."""
+    replica: Replica = Replica()
 
     @model_validator(mode="after")
-    def _zone_for_dns(self) -> RegistrySource:
-        if self.kind == "dns" and not self.zone:
-            raise ValueError("zone must be given when kind is dns")
+    def _is_complete(self) -> RegistrySource:
+        if self.kind == "file":
+            return self
+        if not self.zone:
+            raise ValueError(NO_ZONE)
+        if self.dns_security == "validate":
+            # Imported here: the supervisor asks the DNS nothing, and stays small.
+            from countersign.registry.dnssec.anchors import parse_anchors
+
+            parse_anchors(self.zone, self.trust_anchors)
         return self
+
+    @property
+    def dns_security(self) -> str:
+        """What makes an answer by the DNS believable."""
+        return self.security or ("validate" if self.trust_anchors else "ad")
+
+
+NO_ZONE = "zone must be given when kind is replica or dns"
 
 
 class Dns(Section):
@@ -240,8 +273,28 @@ class Config(Section):
     verification: Verification = Verification()
     tls: Tls = Tls()
     sending: Sending = Sending()
-    registry: RegistrySource = RegistrySource()
+    # Not checked by itself where it is left out: see below.
+    registry: RegistrySource = RegistrySource.model_construct()
     dns: Dns = Dns()
     storage: Storage = Storage()
     metrics: Metrics = Metrics()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _zone_is_given(self) -> Config:
+        if self.registry.kind != "file" and not self.registry.zone:
+            raise ValueError(f"registry.{NO_ZONE}")
+        return self
+
+    @property
+    def replica(self) -> ReplicaConfig | None:
+        """What keeps this gateway's copy of the registry's zone; None: it has no copy."""
+        if self.registry.kind != "replica":
+            return None
+        return ReplicaConfig(
+            zone=self.registry.zone,
+            state_directory=self.state_directory,
+            replica=self.registry.replica,
+            # The endpoint in this file is the supervisor's, which shows the replica's figures too.
+            log=self.log,
+        )

@@ -51,6 +51,9 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
+        self._stale = self._counter(
+            "stale_verifications", "Verifications by a copy of the registry past its age limit"
+        )
         self._callbacks = self._counter("callbacks", "Callbacks made to claimed hosts", "outcome")
         self._questions = self._counter("questions", "Questions answered as claimed host", "answer")
         self._messages = self._counter("messages", "Messages ended", "service", "outcome")
@@ -74,10 +77,12 @@ class Metrics:
         """Count a client, or a command, that was refused."""
         self._child(self._refusals, reason).inc()
 
-    def verified(self, outcome: str, seconds: float) -> None:
+    def verified(self, outcome: str, seconds: float, *, is_stale: bool = False) -> None:
         """Count a verification, and how many seconds it took."""
         self._child(self._verifications, outcome).inc()
         self._seconds.observe(seconds)
+        if is_stale:
+            self._stale.inc()
 
     def called_back(self, outcome: str) -> None:
         """Count a callback to a claimed host (DESIGN §3.3)."""

@@ -9,10 +9,12 @@ from countersign.gateway.config import Config
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.secret import load_secret
 from countersign.gateway.tls import client_context, server_context
-from countersign.registry.dns_client import DnsClient
+from countersign.registry.copy_lookup import CopyRegistry, OnStale
+from countersign.registry.dns_client import CachingClient, DnsClient
 from countersign.registry.file import FileRegistry
 from countersign.registry.lookup import Registry
 from countersign.registry.name_list import NameListRegistry
+from countersign.registry.secure_dns_client import DnsSecurity, open_dns_client
 from countersign.storage.opening import open_tables
 from countersign.storage.tables import Tables
 from countersign.transport.resolver import Resolver
@@ -68,11 +70,36 @@ def open_resolver(config: Config) -> Resolver:
     return Resolver(client)
 
 
-def open_registry(config: Config, client: DnsClient | None = None) -> Registry:
+def open_registry(config: Config, client: CachingClient | None = None) -> Registry:
     """Return the registry that the configuration names.
 
     Raises :class:`~countersign.registry.file.RegistryFileError`.
     """
-    if config.registry.kind == "dns":
-        return NameListRegistry(config.registry.zone, client or open_resolver(config).client)
-    return FileRegistry(config.registry.path)
+    source, copy = config.registry, config.replica
+    if source.kind == "file":
+        return FileRegistry(source.path)
+    by_dns = NameListRegistry(source.zone, _registry_client(config, client))
+    if copy is None:
+        return by_dns
+    return CopyRegistry(
+        copy.directory,
+        copy.zone,
+        max_age=copy.replica.max_age_seconds,
+        on_stale=OnStale(copy.replica.on_stale),
+        fallback=by_dns,
+    )
+
+
+def _registry_client(config: Config, client: CachingClient | None) -> CachingClient:
+    source, settings = config.registry, config.dns
+    security = DnsSecurity(source.dns_security)
+    if client is not None and security is DnsSecurity.NONE:
+        return client
+    return open_dns_client(
+        security,
+        settings.nameservers,
+        timeout=settings.timeout,
+        lifetime=settings.lifetime,
+        zone=source.zone,
+        trust_anchors=source.trust_anchors,
+    )

@@ -14,11 +14,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from countersign.gateway.child import Child
 from countersign.gateway.config import Config
 from countersign.gateway.metrics import (
     DIRECTORY_VARIABLE,
@@ -26,17 +27,13 @@ from countersign.gateway.metrics import (
     prepare_directory,
     serve,
 )
+from countersign.gateway.sockets import Sockets, SupervisorError
 from countersign.settings.file import ConfigError, load_config
 
 log = structlog.get_logger()
 
 READY_SECONDS = 60.0
 MAX_BACK_OFF = 30.0
-_BACKLOG = 4096
-
-
-class SupervisorError(Exception):
-    """The gateway cannot start; the text says what to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,97 +45,6 @@ class _Worker:
     leaving: bool = False
 
 
-@dataclass(slots=True)
-class Sockets:
-    """Listening sockets by (service, endpoint, worker's index)."""
-
-    open: dict[tuple[str, str, int], socket.socket] = field(default_factory=dict)
-
-    def bind_all(self, config: Config, workers: int) -> None:
-        """Open what is wanted and not open yet. Raises :class:`SupervisorError`."""
-        for service, endpoint in listeners(config):
-            for index in range(workers):
-                key = (service, endpoint, index)
-                if key not in self.open:
-                    self.open[key] = self._bind(service, endpoint, index)
-
-    def close_others(self, config: Config, workers: int) -> None:
-        """Close what a new configuration no longer names."""
-        wanted = set(listeners(config))
-        for key in [key for key in self.open if key[:2] not in wanted or key[2] >= workers]:
-            self.open.pop(key).close()
-
-    def close(self) -> None:
-        """Close all."""
-        for one in self.open.values():
-            one.close()
-        self.open.clear()
-
-    def of(self, index: int, config: Config) -> list[tuple[str, int]]:
-        """Return a worker's (service, descriptor) pairs."""
-        return [
-            (service, self.open[service, endpoint, index].fileno())
-            for service, endpoint in listeners(config)
-        ]
-
-    def _bind(self, service: str, endpoint: str, index: int) -> socket.socket:
-        if endpoint.startswith("unix:") and index > 0:
-            # A path can be bound once: all workers share one queue.
-            return self.open[service, endpoint, 0].dup()
-        try:
-            return _listen(endpoint)
-        except OSError as error:
-            raise SupervisorError(_advice(service, endpoint, error)) from error
-
-
-def listeners(config: Config) -> list[tuple[str, str]]:
-    """Return (service, endpoint) for each address to listen on."""
-    found = []
-    if config.receiving.enabled:
-        found += [("receiving", endpoint) for endpoint in config.receiving.listen]
-    if config.sending.enabled:
-        found += [("sending", endpoint) for endpoint in config.sending.listen]
-    return found
-
-
-def _listen(endpoint: str) -> socket.socket:
-    if endpoint.startswith("unix:"):
-        return _listen_unix(Path(endpoint.removeprefix("unix:")))
-    host, _, port = endpoint.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host.strip("[]"), int(port)))
-        sock.listen(_BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    sock.listen(_BACKLOG)
-    sock.setblocking(False)
-    return sock
-
-
-def _advice(service: str, endpoint: str, error: OSError) -> str:
-    advice = {
-        13: "ports below 1024 need root or CAP_NET_BIND_SERVICE (see countersign setup systemd)",
-        98: "another program listens there: stop it, or move it behind the gateway",
-        99: "this host has no such address",
-    }.get(error.errno or 0, "check the setting")
-    return f"{service}.listen {endpoint}: {error.strerror}; {advice}"
-
-
 class Supervisor:
     """Runs a gateway from its configuration file."""
 
@@ -147,6 +53,7 @@ class Supervisor:
         self._config = config
         self._sockets = Sockets()
         self._workers: set[_Worker] = set()
+        self._replica: Child | None = None
         self._watching: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -163,6 +70,8 @@ class Supervisor:
         stop_metrics = self._serve_metrics()
         try:
             self._sockets.bind_all(self._config, self.worker_count)
+            # Nobody waits for it: without a copy workers ask the DNS.
+            self._replica = self._start_replica()
             await self._start_workers()
             log.info("ready", workers=len(self._workers), hostname=self._config.hostname)
             notify("READY=1")
@@ -170,6 +79,7 @@ class Supervisor:
         finally:
             notify("STOPPING=1")
             await self._stop_workers()
+            await self._stop_replica()
             self._sockets.close()
             stop_metrics()
             pid_file.unlink(missing_ok=True)
@@ -260,6 +170,22 @@ class Supervisor:
                 worker.process.kill()
         await asyncio.gather(*waits)
 
+    # -- replica -----------------------------------------------------------------------------
+
+    def _start_replica(self) -> Child | None:
+        """Start what keeps the copy of the registry's zone, if this gateway is to keep one."""
+        replica = self._config.registry.replica
+        if self._config.replica is None or not (replica.run and replica.primaries):
+            return None
+        command = [sys.executable, "-m", "countersign", "gateway-replica"]
+        command += ["--config", str(self._config_file), "--lifeline"]
+        return Child("replica", lambda end: [*command, str(end)], self._metrics_directory)
+
+    async def _stop_replica(self) -> None:
+        replica, self._replica = self._replica, None
+        if replica is not None:
+            await replica.stop()
+
     # -- reload ------------------------------------------------------------------------------
 
     def _start_reload(self) -> None:
@@ -289,6 +215,8 @@ class Supervisor:
             finally:
                 notify("READY=1")
             self._sockets.close_others(config, self.worker_count)
+            await self._stop_replica()
+            self._replica = self._start_replica()
             log.info("reloaded", workers=len(self._workers - old))
             await self._dismiss(old)
 

@@ -44,14 +44,19 @@ def received_field(transfer: Transfer) -> bytes:
     ).encode("utf-8", "replace")
 
 
-def authentication_results_field(receiver: str, result: str, hello: str) -> bytes:
+def authentication_results_field(
+    receiver: str, result: str, hello: str, *, is_stale: bool = False
+) -> bytes:
     """Return an Authentication-Results field, with CRLF.
 
     ``result``: ``pass``, or ``none`` for a client of the allow list. The method has no
-    registered name yet, hence the ``x-`` (RFC 8601 §2.7.7).
+    registered name yet, hence the ``x-`` (RFC 8601 §2.7.7). ``is_stale``: what the registry said
+    of the client came from a copy past its age limit (``policy``: RFC 8601 §2.4).
     """
+    policy = " policy.registry=stale" if is_stale else ""
     return (
-        f"Authentication-Results: {receiver};\r\n\tx-countersign={result} smtp.helo={hello}\r\n"
+        f"Authentication-Results: {receiver};\r\n"
+        f"\tx-countersign={result} smtp.helo={hello}{policy}\r\n"
     ).encode("utf-8", "replace")
 
 

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     SUSPENDED_SERVER = "suspended-server"
     """Registered, but its sending privileges are withdrawn."""
     REGISTRY_UNAVAILABLE = "registry-unavailable"
+    REGISTRY_STALE = "registry-stale"
+    """Not in a copy of the registry that is too old to tell: the host may be new."""
     DNS_FAILED = "dns-failed"
     NO_ADDRESS = "no-address"
     """The claimed host has no address that may be called back."""
@@ -51,6 +53,7 @@ _DEFERRED = {
     # be the client's doing: nobody is admitted, and nobody is blocked.
     Outcome.PIN_MISMATCH: "the claimed host answered with another key than the registered one",
     Outcome.REGISTRY_UNAVAILABLE: "the registry could not be asked",
+    Outcome.REGISTRY_STALE: "the registry could not be asked whether this host is registered",
     Outcome.DNS_FAILED: "the name of the claimed host could not be resolved",
     Outcome.NO_ADDRESS: "the claimed host has no address that can be called back",
     Outcome.UNREACHABLE: "the claimed host could not be asked",
@@ -66,6 +69,18 @@ class Judgement:
 
     consequence: Consequence
     words: str
+
+
+def refusal_by_registry(*, is_listed: bool, is_suspended: bool, is_stale: bool) -> Outcome | None:
+    """Return how a verification ends by what the registry says alone; None: a callback decides.
+
+    is_stale: the entry is of a copy past its age limit (DESIGN §7). Such a copy may be too old to
+    know a host, so that 'absent' is no answer. But 'suspended' is the last that the registrar is
+    known to have decided, and 'registered' has to be proven by the callback besides.
+    """
+    if not is_listed:
+        return Outcome.REGISTRY_STALE if is_stale else Outcome.NOT_REGISTERED
+    return Outcome.SUSPENDED_SERVER if is_suspended else None
 
 
 def judge(outcome: Outcome) -> Judgement:

@@ -134,8 +134,9 @@ def _example_of(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
             sections += _example_of(section, where)
             continue
         lines += [f"# {text}" for text in (field.description or "").splitlines()]
-        if field.is_required():
-            lines.append(f'{name} = "mail.example.org"')
+        if field.is_required() or field.examples:
+            example = (field.examples or ["mail.example.org"])[0]
+            lines.append(f"{name} = {toml_value(example)}")
         elif field.default is None:
             lines.append(f'# {name} = ""')
         else:

@@ -34,7 +34,12 @@ def _checked_endpoint(value: str) -> str:
     return value
 
 
+def _checked_if_given(value: str) -> str:
+    return _checked_hostname(value) if value else ""
+
+
 Hostname = Annotated[str, AfterValidator(_checked_hostname)]
+OptionalHostname = Annotated[str, AfterValidator(_checked_if_given)]
 Network = Annotated[str, AfterValidator(_checked_network)]
 Endpoint = Annotated[str, AfterValidator(_checked_endpoint)]
 Seconds = Annotated[float, Field(gt=0, le=31 * 86400)]

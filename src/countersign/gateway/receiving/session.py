@@ -11,7 +11,7 @@ import structlog
 
 from countersign.gateway.receiving.answering import CERTIFICATE_WANTED, Asker
 from countersign.gateway.receiving.backend import ClientFacts
-from countersign.gateway.receiving.verifier import Claim
+from countersign.gateway.receiving.verifier import Claim, Verdict
 from countersign.gateway.session import ServerSession
 from countersign.mail.trace import (
     HeaderRewriter,
@@ -67,6 +67,7 @@ class ReceivingSession(ServerSession):
         self._is_allowed = service.is_allowed(self.client_address)
         self._started = self._loop.time()
         self._proven_host = ""
+        self._is_proof_stale = False
         self._blocked_hosts: dict[str, str] = {}
         self._was_asked_for_certificate = False
         self._backend = service.backend.session()
@@ -173,17 +174,22 @@ class ReceivingSession(ServerSession):
             raise AssertionError("XSESSIONID without EHLO")
         self.flush()
         started = self._loop.time()
-        outcome = await self._verify(hello.name, event.session_id)
-        self._service.metrics.verified(outcome.value, self._loop.time() - started)
+        verdict = await self._verify(hello.name, event.session_id)
+        outcome = verdict.outcome
+        self._service.metrics.verified(
+            outcome.value, self._loop.time() - started, is_stale=verdict.is_stale
+        )
         judgement = judge(outcome)
         log.info(
             "verification",
             client=self.client_address,
             claimed_host=hello.name,
             outcome=outcome.value,
+            registry="stale" if verdict.is_stale else "current",
         )
         if judgement.consequence is Consequence.ADMIT:
             self._proven_host = hello.name
+            self._is_proof_stale = verdict.is_stale
             await self._lift_block(hello.name)
             self.dialogue.respond(reply(250, "2.7.0", "Verified"))
         elif judgement.consequence is Consequence.DEFER:
@@ -193,7 +199,7 @@ class ReceivingSession(ServerSession):
             words = f"{judgement.words}; see {self._config.information_url}"
             self.dialogue.respond(reply(554, "5.7.1", words), close=True)
 
-    async def _verify(self, claimed_host: str, session_id: str) -> Outcome:
+    async def _verify(self, claimed_host: str, session_id: str) -> Verdict:
         settings = self._config.verification
         is_blocked = claimed_host in self._blocked_hosts
         counter = f"attempts:{self._network}"
@@ -204,9 +210,9 @@ class ReceivingSession(ServerSession):
             tables = self._service.parts.tables
             attempts = await tables.count(counter, settings.attempts_window, time.time())
         except TablesUnavailableError:
-            return Outcome.STORE_UNAVAILABLE
+            return Verdict(Outcome.STORE_UNAVAILABLE)
         if attempts > limit and not self._is_allowed:
-            return Outcome.TOO_MANY_ATTEMPTS
+            return Verdict(Outcome.TOO_MANY_ATTEMPTS)
         claim = Claim(claimed_host, session_id, self.client_address, self.local_address)
         return await self._service.verifier.verify(claim)
 
@@ -354,7 +360,11 @@ class ReceivingSession(ServerSession):
             at=datetime.now(UTC).astimezone(),
             tls=f"{cipher[1]} with cipher {cipher[0]}" if cipher else "",
         )
-        result = "pass" if self._proven_host else "none"
-        return authentication_results_field(self._config.hostname, result, name) + received_field(
-            transfer
+        is_proven = bool(self._proven_host)
+        results = authentication_results_field(
+            self._config.hostname,
+            "pass" if is_proven else "none",
+            name,
+            is_stale=is_proven and self._is_proof_stale,
         )
+        return results + received_field(transfer)

@@ -19,7 +19,7 @@ from countersign.registry.lookup import (
     Standing,
 )
 from countersign.rules.network import is_callback_target, network_key
-from countersign.rules.verification import Outcome
+from countersign.rules.verification import Outcome, refusal_by_registry
 from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 
 Ask = Callable[[Callback, str, ssl.SSLContext], Awaitable[Answer]]
@@ -33,6 +33,15 @@ class Claim:
     session_id: str
     client_address: str
     local_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a verification ended."""
+
+    outcome: Outcome
+    is_stale: bool = False
+    """It rests on a copy of the registry that is past its age limit (DESIGN §7)."""
 
 
 _OUTCOMES = {
@@ -67,22 +76,22 @@ class Verifier:
         )
         self._in_flight: dict[tuple[str, str], _Turnstile] = {}
 
-    async def verify(self, claim: Claim) -> Outcome:
+    async def verify(self, claim: Claim) -> Verdict:
         """Return how the verification of a claim ended; bounded in time, never raises."""
         known = self._unreachable.get(claim.host)
         if known is not None:
-            return known
+            return Verdict(known)
         async with self._turn(claim) as admitted:
             if not admitted:
-                return Outcome.TOO_MANY_ATTEMPTS
+                return Verdict(Outcome.TOO_MANY_ATTEMPTS)
             try:
                 async with asyncio.timeout(self._settings.callback_timeout):
-                    outcome = await self._verify(claim)
+                    verdict = await self._verify(claim)
             except TimeoutError:
-                outcome = Outcome.UNREACHABLE
-        if outcome in (Outcome.UNREACHABLE, Outcome.NO_ADDRESS, Outcome.DNS_FAILED):
-            self._unreachable[claim.host] = outcome
-        return outcome
+                verdict = Verdict(Outcome.UNREACHABLE)
+        if verdict.outcome in (Outcome.UNREACHABLE, Outcome.NO_ADDRESS, Outcome.DNS_FAILED):
+            self._unreachable[claim.host] = verdict.outcome
+        return verdict
 
     @contextlib.asynccontextmanager
     async def _turn(self, claim: Claim) -> AsyncIterator[bool]:
@@ -101,18 +110,20 @@ class Verifier:
             if not turnstile.users:
                 self._in_flight.pop(key, None)
 
-    async def _verify(self, claim: Claim) -> Outcome:
+    async def _verify(self, claim: Claim) -> Verdict:
         resolving = asyncio.ensure_future(self._addresses(claim, fresh=False))
         try:
             entry = await self._registry.look_up(claim.host)
         except RegistryUnavailableError:
-            return Outcome.REGISTRY_UNAVAILABLE
+            return Verdict(Outcome.REGISTRY_UNAVAILABLE)
         else:
-            if entry.standing is Standing.ABSENT:
-                return Outcome.NOT_REGISTERED
-            if entry.standing is Standing.SUSPENDED:
-                return Outcome.SUSPENDED_SERVER
-            return await self._call_back(claim, entry, resolving)
+            refused = refusal_by_registry(
+                is_listed=entry.standing is not Standing.ABSENT,
+                is_suspended=entry.standing is Standing.SUSPENDED,
+                is_stale=entry.is_stale,
+            )
+            outcome = refused or await self._call_back(claim, entry, resolving)
+            return Verdict(outcome, entry.is_stale)
         finally:
             resolving.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -137,12 +137,17 @@ class Line:
     def _patience(self) -> float:
         left = self._deadline - self._clock()
         if left <= 0:
-            raise ReplicaError(Fault.TOO_SLOW, "the transfer took longer than transfer_timeout")
+            raise self._too_long()
         return min(left, self._bounds.idle_seconds)
+
+    def _too_long(self) -> ReplicaError:
+        return ReplicaError(Fault.TOO_SLOW, "the transfer took longer than transfer_timeout")
 
     def _broken(self, error: OSError) -> ReplicaError:
         if self._stopper.is_stopped:
             return ReplicaError(Fault.STOPPED, "told to stop")
+        if isinstance(error, TimeoutError) and self._clock() >= self._deadline:
+            return self._too_long()
         return _broken(error)
 
 

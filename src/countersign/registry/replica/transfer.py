@@ -113,7 +113,8 @@ class Transfers:
             serial,
             message_id=id_,
             verifier=verifier,
-            max_records=2 * settings.max_records,
+            # Changes may be more than the zone; what is left of it is counted below.
+            max_records=2 * settings.max_records + 65_536,
             max_octets=settings.max_octets,
         )
         bounds = Bounds.of(settings)

@@ -1,0 +1,76 @@
+"""The systemd units that `countersign setup systemd` prints."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """What a unit runs."""
+
+    GATEWAY = "gateway"
+    REPLICA = "replica"
+
+
+def systemd_unit(unit: Unit = Unit.GATEWAY) -> str:
+    """Return a unit file."""
+    return (_GATEWAY if unit is Unit.GATEWAY else _REPLICA) + _COMMON
+
+
+_GATEWAY = """\
+[Unit]
+Description=Countersign mail gateway
+Documentation=file:/usr/share/doc/countersign/README.md
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStartPre=/usr/bin/env countersign check config /etc/countersign/gateway.toml
+ExecStart=/usr/bin/env countersign gateway --config /etc/countersign/gateway.toml
+ExecReload=/bin/kill -HUP $MAINPID
+# One word to the supervisor: it lets its workers finish their dialogues.
+KillMode=mixed
+TimeoutStopSec=90
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+"""
+_REPLICA = """\
+[Unit]
+Description=Countersign replica: a copy of the registry for the gateways on this host
+Documentation=file:/usr/share/doc/countersign/README.md
+After=network-online.target
+Wants=network-online.target
+Before=countersign-gateway.service
+
+[Service]
+Type=exec
+ExecStart=/usr/bin/env countersign replica --config /etc/countersign/replica.toml
+# A whole zone that has come is put in place first.
+TimeoutStopSec=90
+CapabilityBoundingSet=
+"""
+_COMMON = """\
+Restart=on-failure
+User=countersign
+Group=countersign
+StateDirectory=countersign
+StateDirectoryMode=0750
+ConfigurationDirectory=countersign
+LimitNOFILE=65536
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+"""
