@@ -55,7 +55,7 @@ b.ns AAAA 2001:db8::1
 @ MX 10 Mail.Alpha.Example.list.example.
 Mail.Alpha.Example A 127.0.0.2
 mail.alpha.example TXT "v=Countersign1"
-_25._tcp.mail.alpha.example TLSA 3 1 2 0123456789abcdef
+_25._tcp.mail.alpha.example TLSA 3 1 0 0123456789abcdef
 alias CNAME MAIL.alpha.example
 _s._tcp SRV 1 2 3 Mail.alpha.example
 *.wild.deep.er TXT "x" "y"
