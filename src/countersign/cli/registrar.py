@@ -8,13 +8,19 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from countersign.cli import registrar_jobs, registrar_keys, registrar_staff
+from countersign.cli import (
+    registrar_jobs,
+    registrar_keys,
+    registrar_primary,
+    registrar_secondaries,
+    registrar_staff,
+)
 from countersign.cli.common import fail
 from countersign.cli.registrar_office import FileOption, open_or_fail, read_registrar_config
 from countersign.settings.log import configure_log
 
 app = typer.Typer(
-    help="Run the registrar: website, REST API, workers.\n\n"
+    help="Run the registrar: website, REST API, workers, primary name server.\n\n"
     "It starts with no set-up, and keeps an SQLite database:\n\n"
     "`countersign registrar`\n\n"
     "With a configuration file, and workers in processes of their own (PostgreSQL):\n\n"
@@ -28,6 +34,8 @@ app = typer.Typer(
 app.add_typer(registrar_staff.app, name="staff")
 app.add_typer(registrar_keys.app, name="keys")
 app.add_typer(registrar_jobs.app, name="jobs")
+app.add_typer(registrar_secondaries.app, name="secondaries")
+app.command()(registrar_primary.primary)
 console = Console(soft_wrap=True)
 
 
