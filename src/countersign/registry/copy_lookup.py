@@ -6,11 +6,11 @@ is taken or not as the operator has set.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic, time
 from typing import NamedTuple
 
 import structlog
@@ -29,13 +29,16 @@ from countersign.registry.lookup import (
     Standing,
 )
 from countersign.registry.zone.content import LISTED, RESERVED
-from countersign.registry.zone.names import MAX_KEY, host_key
-from countersign.registry.zone.records import TXT, A, RecordError, read_node
+from countersign.registry.zone.names import host_key
+from countersign.registry.zone.records import TXT, A, RecordError, kind_of, split_node
 
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 1.0
 """How soon a copy that was missing, or was made anew, is opened."""
+_MAX_NAME = 253
+_RDATA_AT = 10
+"""Octets of a record before its RDATA."""
 _REMEMBERED = 10_000
 _OF_THE_ZONE = tuple(f".{label}\0".encode() for label in sorted(RESERVED))
 
@@ -75,7 +78,7 @@ class CopyRegistry:
         max_age: float,
         on_stale: OnStale,
         fallback: Registry | None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time,
     ) -> None:
         """``max_age``: seconds since the copy was last known to be the primary's."""
         self._directory = directory
@@ -89,6 +92,7 @@ class CopyRegistry:
         self._identity: tuple[int, int] | None = None
         self._look_again_at = 0.0
         self._accepted: CopyMeta | None = None
+        self._stale_at = 0.0
         self._trouble = ""
         self._facts: dict[bytes, _Facts] = {}
 
@@ -108,14 +112,25 @@ class CopyRegistry:
         Raises :class:`NoUsableCopyError`, and :class:`RegistryUnavailableError` for a node that
         cannot be read.
         """
+        if len(hostname) > _MAX_NAME:
+            return RegistryEntry(hostname, Standing.ABSENT)
         key = host_key(hostname)
-        meta, node = self._read(key)
-        if not node or len(key) > MAX_KEY or key.startswith(_OF_THE_ZONE) or b"\0" not in key:
+        try:
+            if monotonic() >= self._look_again_at:
+                self._look_again()
+            reader = self._reader
+            if reader is None:
+                raise NoUsableCopyError(self._trouble)
+            node = reader.get(key)
+            if reader.seen is not self._accepted:
+                self._accept(reader.seen)
+        except CopyError as error:
+            raise self._without(error) from error
+        facts = (self._facts.get(node) or self._learn(node)) if node else _ABSENT
+        if facts is not _ABSENT and (key.startswith(_OF_THE_ZONE) or "." not in hostname):
             facts = _ABSENT
-        else:
-            facts = self._facts.get(node) or self._learn(node)
-        is_stale = self._clock() - meta.checked_at > self._max_age
-        return RegistryEntry(hostname, *facts, is_stale)
+        standing, pins, reason = facts
+        return RegistryEntry(hostname, standing, pins, reason, self._clock() > self._stale_at)
 
     async def aclose(self) -> None:
         """Close the copy and the fallback."""
@@ -134,33 +149,18 @@ class CopyRegistry:
             raise RegistryUnavailableError("the copy of the registry is past its age limit")
         return replace(entry, is_stale=self._on_stale is OnStale.SOFT)
 
-    def _read(self, key: bytes) -> tuple[CopyMeta, bytes]:
-        try:
-            if time.monotonic() >= self._look_again_at:
-                self._look_again()
-            reader = self._reader
-            if reader is None:
-                raise NoUsableCopyError(self._trouble)
-            node = reader.get(key)
-            meta = reader.seen
-            if meta is None:
-                raise NoUsableCopyError("there is no copy of the registry yet")
-            if meta is not self._accepted:
-                self._accept(meta)
-        except CopyError as error:
-            self._close()
-            self._complain(error)
-            raise NoUsableCopyError(str(error)) from error
-        return meta, node
-
-    def _accept(self, meta: CopyMeta) -> None:
+    def _accept(self, meta: CopyMeta | None) -> None:
+        """Take note of the version that is read from now on."""
+        if meta is None:
+            raise NoCopyError(f"there is no copy of the zone in {self._directory} yet")
         if meta.zone != self._zone:
             raise CopyError(f"{self._directory} has a copy of another zone, {meta.zone!r}")
         self._accepted = meta
+        self._stale_at = meta.checked_at + self._max_age
 
     def _look_again(self) -> None:
         """Open the copy, if there is one at its place other than the one that is open."""
-        self._look_again_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        self._look_again_at = monotonic() + LOOK_AGAIN_SECONDS
         identity = identity_of(self._directory)
         if self._reader is not None and identity == self._identity:
             return
@@ -168,19 +168,20 @@ class CopyRegistry:
         self._copy = ZoneCopy.open(self._directory, writable=False)
         self._reader = self._copy.reader()
         self._identity = identity
-        self._trouble = ""
 
     def _close(self) -> None:
         copy, self._copy, self._reader, self._accepted = self._copy, None, None, None
         if copy is not None:
             copy.close()
 
-    def _complain(self, error: CopyError) -> None:
-        if str(error) == self._trouble:
-            return
-        self._trouble = str(error)
-        say = log.warning if isinstance(error, NoCopyError) else log.error
-        say("no usable copy of the registry, the DNS is asked", reason=self._trouble)
+    def _without(self, error: CopyError) -> NoUsableCopyError:
+        """Go on without the copy, for a moment; say so once."""
+        self._close()
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            say = log.warning if isinstance(error, NoCopyError) else log.error
+            say("no usable copy of the registry, the DNS is asked", reason=self._trouble)
+        return NoUsableCopyError(self._trouble)
 
     def _learn(self, node: bytes) -> _Facts:
         facts = _facts_of(node)
@@ -190,25 +191,32 @@ class CopyRegistry:
         return facts
 
 
+def entry_of(hostname: str, node: bytes) -> RegistryEntry:
+    """Return what a node says of a host. Raises :class:`RegistryUnavailableError`."""
+    standing, pins, reason = _facts_of(node)
+    return RegistryEntry(hostname, standing, pins, reason)
+
+
 def _facts_of(node: bytes) -> _Facts:
     try:
-        records = read_node(node)
+        records = split_node(node)
     except RecordError as error:
         raise RegistryUnavailableError(f"the copy of the registry is damaged: {error}") from None
-    codes = {one.rdata for one in records if one.kind == A}
-    texts = [_text(one.rdata) for one in records if one.kind == TXT]
+    codes = {one[_RDATA_AT:] for one in records if kind_of(one) == A}
     if codes - {LISTED}:
         raise RegistryUnavailableError("the list has a code that is no listing")
-    fields = fields_of(texts)
+    fields = fields_of(_text(one[_RDATA_AT:]) for one in records if kind_of(one) == TXT)
     if codes:
         return _Facts(Standing.REGISTERED, pins_of(fields), "")
-    if texts:
+    if fields:
         return _Facts(Standing.SUSPENDED, (), reason_of(fields))
     return _ABSENT
 
 
 def _text(rdata: bytes) -> bytes:
     """Return a TXT record's strings, joined."""
+    if rdata and rdata[0] == len(rdata) - 1:
+        return rdata[1:]
     strings, at = [], 0
     while at < len(rdata):
         end = at + 1 + rdata[at]

@@ -10,7 +10,7 @@ each notes which state it reads: users in the group of the directory can do both
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -120,7 +120,9 @@ class ZoneCopy:
                 yield made
             finally:
                 if made.committed is None:
-                    clear_inactive(self._environment)
+                    # If there is no room even for that, the next one does it.
+                    with suppress(CopyError):
+                        clear_inactive(self._environment)
 
     def touch(self, checked_at: float) -> None:
         """Note that the copy is what the primary has.

@@ -34,6 +34,7 @@ SUM_SIZE = 256
 _MODULUS = 1 << (8 * SUM_SIZE)
 _HEAD = struct.Struct("!IBB")
 _DIGEST_SIZE = 48
+_LENGTHS = [bytes((length,)) for length in range(256)]
 
 
 class NodeSum:
@@ -46,6 +47,11 @@ class NodeSum:
         """Count a node in; nothing, if it is empty."""
         if node:
             self._value = (self._value + _element(key, node)) % _MODULUS
+
+    def add_all(self, nodes: Iterable[tuple[bytes, bytes]]) -> None:
+        """Count (key, node) in, none of them empty: faster than one by one."""
+        # The modulus is taken once: in between the sum grows by some bits only.
+        self._value = sum((_element(key, node) for key, node in nodes), self._value) % _MODULUS
 
     def remove(self, key: bytes, node: bytes) -> None:
         """Count a node out."""
@@ -121,7 +127,7 @@ def _claim(found: Record) -> tuple[int, int, int, bytes] | None:
 def _element(key: bytes, node: bytes) -> int:
     if key == APEX:
         node = b"".join(one for one in split_node(node) if not _is_of_digest(one))
-    hashed = hashlib.shake_128(bytes((len(key),)) + key + node)
+    hashed = hashlib.shake_128(_LENGTHS[len(key)] + key + node)
     return int.from_bytes(hashed.digest(SUM_SIZE), "big")
 
 

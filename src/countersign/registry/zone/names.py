@@ -38,7 +38,7 @@ def key_of(labels: Sequence[bytes]) -> bytes:
 
 def host_key(hostname: str) -> bytes:
     """Return the key of a normalised hostname (lower case, A-labels, no final dot)."""
-    return APEX + _SEPARATOR.join(reversed(hostname.encode("ascii").split(b".")))
+    return APEX + _SEPARATOR.join(hostname.encode("ascii").split(b".")[::-1])
 
 
 def below(key: bytes, *labels: bytes) -> bytes:
