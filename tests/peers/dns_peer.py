@@ -224,9 +224,19 @@ class DnsPeer(ABC):
         return dns_questions.transfer(self.listen, zone or self.zone, key)
 
     async def wait_until(self, holds: Callable[[], bool], seconds: float = SECONDS) -> None:
-        """Wait until ``holds`` says so; it is called in a thread, so that it may ask."""
+        """Wait until ``holds`` says so; it is called in a thread, so that it may ask.
+
+        An error of the DNS is no yes: it is called again.
+        """
+
+        def holds_by_now() -> bool:
+            try:
+                return holds()
+            except (dns.exception.DNSException, OSError):
+                return False
+
         deadline = time.monotonic() + seconds
-        while not await asyncio.to_thread(holds):
+        while not await asyncio.to_thread(holds_by_now):
             if time.monotonic() > deadline:
                 pytest.fail(f"{self.program} did not come to it:\n{self.log()}")
             await asyncio.sleep(0.01)
@@ -236,7 +246,9 @@ class DnsPeer(ABC):
     ) -> int:
         """Wait until its serial is ``least`` or later; the event loop goes on meanwhile.
 
-        A BIND that signs counts its own serials, which tell nothing of the primary's.
+        A BIND that signs counts its own serials, which tell nothing of the primary's. NSD's
+        former processes go on answering for a moment beside the new ones: wait for the answer
+        itself there (:meth:`wait_until`), and not for the serial before it.
         """
         deadline = time.monotonic() + seconds
         while True:

@@ -43,8 +43,7 @@ def primary(*notify: Peer) -> Iterator[Knot]:
 
 def lists(server: DnsPeer, host: str) -> bool:
     answer = server.ask(f"{host}.{ZONE}", dnssec=True)
-    assert answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
-    return bool(answer.answer)
+    return answer.rcode() == dns.rcode.NOERROR and bool(answer.answer)
 
 
 @pytest.mark.parametrize("kind", [Knot, Nsd, Bind])
@@ -59,7 +58,8 @@ async def test_a_secondary_follows_notify_and_outlives_its_own_crash_and_the_pri
             await server.wait_for_serial(10)
             knot.change("set mail.beta.example 60 A 127.0.0.2")
             await server.wait_for_serial(11)
-            assert records(server.transfer(REPLICA)) == records(knot.transfer(KEY))
+            wanted = records(knot.transfer(KEY))
+            await server.wait_until(lambda: records(server.transfer(REPLICA)) == wanted)
             # What came as a difference is given onward as a difference: from serial 10 to 11.
             soas = transfer_changes(listen, ZONE, 10, REPLICA).answer[:2]
             assert [rrset[0].serial for rrset in soas] == [11, 10]
@@ -67,10 +67,9 @@ async def test_a_secondary_follows_notify_and_outlives_its_own_crash_and_the_pri
                 server.transfer(KEY)
             server.kill()
             server.start()
-            await server.wait_for_serial(11)
-            assert lists(server, "mail.beta.example")
+            await server.wait_until(lambda: lists(server, "mail.beta.example"))
             knot.kill()
-            assert lists(server, "mail.beta.example")
+            await server.wait_until(lambda: lists(server, "mail.beta.example"))
 
 
 @pytest.mark.parametrize("kind", [Knot, Bind])
