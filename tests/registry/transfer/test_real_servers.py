@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import cast
 
 import pytest
 from dns.rcode import Rcode
 
 from countersign.registry.transfer import wire
+from countersign.registry.transfer.answers import acknowledge
 from countersign.registry.transfer.asking import (
     TransferError,
     make_notify,
@@ -19,6 +22,7 @@ from countersign.registry.transfer.asking import (
     read_soa_answer,
 )
 from countersign.registry.transfer.keys import TsigKey
+from countersign.registry.transfer.questions import Question, read_question
 from countersign.registry.transfer.receiving import (
     End,
     Event,
@@ -71,8 +75,13 @@ x TYPE65400 \\# 3 c00c00
 
 
 @contextmanager
-def served(kind: type[DnsPeer], *, sign: bool = False) -> Iterator[tuple[Knot, DnsPeer]]:
-    """A Knot that can be changed, and a server that has its zone (maybe the same)."""
+def served(
+    kind: type[DnsPeer], *, sign: bool = False, notify: Sequence[Peer] = ()
+) -> Iterator[tuple[Knot, DnsPeer]]:
+    """A Knot that can be changed, and a server that has its zone (maybe the same).
+
+    notify: whom the server tells of changes.
+    """
     skip_without("knotd", "knotc", kind.program)
     listen = f"127.0.0.1:{free_port()}"
     is_knot = kind is Knot
@@ -80,14 +89,20 @@ def served(kind: type[DnsPeer], *, sign: bool = False) -> Iterator[tuple[Knot, D
         "list.example",
         zone_text=ZONE_TEXT,
         transfer_keys=[KEY, UPSTREAM],
-        notify=[] if is_knot else [Peer(listen, UPSTREAM)],
+        notify=notify if is_knot else [Peer(listen, UPSTREAM)],
         sign=sign,
     ) as knot:
         if is_knot:
             yield knot, knot
             return
         upstream = [Peer(knot.listen, UPSTREAM)]
-        with kind("list.example", primaries=upstream, listen=listen, transfer_keys=[KEY]) as server:
+        with kind(
+            "list.example",
+            primaries=upstream,
+            listen=listen,
+            transfer_keys=[KEY],
+            notify=notify,
+        ) as server:
             yield knot, server
 
 
@@ -181,6 +196,58 @@ async def test_servers_answer_our_soa_question_and_our_notify(kind: type[DnsPeer
         told = make_notify(ZONE, found.soa, UPSTREAM, message_id=2, now=time.time())
         answer = next(messages(server, told[0]))
         read_acknowledgement(told[0], answer, told[1], time.time())
+
+
+@pytest.mark.parametrize("kind", [Knot, Nsd, Bind])
+async def test_the_notify_of_servers_is_understood(kind: type[DnsPeer]) -> None:
+    questions: asyncio.Queue[Question] = asyncio.Queue()
+
+    def answer(message: bytes) -> bytes:
+        question = read_question(message, {KEY.name: KEY}.get, time.time())
+        questions.put_nowait(question)
+        return acknowledge(question, time.time())
+
+    async with listening(answer) as endpoint:
+        with served(kind, notify=[Peer(endpoint, KEY)]) as (knot, server):
+            await server.wait_for_serial(10)
+            knot.change("set new.example 60 A 127.0.0.2")
+            serial: int | None = None
+            while serial != 11:
+                question = await asyncio.wait_for(questions.get(), 20)
+                assert (question.opcode, question.kind) == (wire.NOTIFY, wire.SOA)
+                assert (question.name, question.key) == (ZONE, KEY)
+                serial = question.serial
+                assert serial in (10, 11)
+
+
+@asynccontextmanager
+async def listening(answer: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+    """Answer over UDP and TCP: Knot sends NOTIFY over TCP, the others over UDP."""
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.DatagramTransport", transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(answer(data), addr)
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+        made = answer(message)
+        writer.write(len(made).to_bytes(2) + made)
+        await writer.drain()
+        writer.close()
+
+    port = free_port()
+    server = await asyncio.start_server(on_connection, "127.0.0.1", port)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        Datagrams, local_addr=("127.0.0.1", port)
+    )
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        transport.close()
+        server.close()
 
 
 @pytest.mark.parametrize("kind", [Knot, Nsd, Bind])
