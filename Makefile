@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint bench bench-pages format lock docs clean
+.PHONY: help run test lint bench bench-pages bench-registry format lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,9 @@ bench: $(READY) ## measure against Postfix, as ratios (needs root and .ci/instal
 
 bench-pages: $(READY) ## measure the registrar's pages with a million servers
 	$(BIN)/python -m benchmarks.pages
+
+bench-registry: $(READY) ## measure the replicated registry against Knot and rbldnsd
+	$(BIN)/python -m benchmarks.registry
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix-only .

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -41,3 +45,65 @@ def memory(pid: int) -> int:
             if line.startswith("Pss:"):
                 total += int(line.split()[1]) * 1024
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """Proportional octets of one process, by what they are."""
+
+    anonymous: int
+    """Its own: only swap could take them."""
+    file: int
+    """Pages of files: the kernel takes them back when others need memory."""
+
+
+def resident(pid: int) -> Resident:
+    """Return what a process has in memory now."""
+    found = {"Pss_Anon": 0, "Pss_File": 0}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+        name, _, rest = line.partition(":")
+        if name in found:
+            found[name] = int(rest.split()[0]) * 1024
+    return Resident(found["Pss_Anon"], found["Pss_File"])
+
+
+def peak_resident(pid: int) -> int:
+    """Return the most octets of all kinds that a process ever had in memory."""
+    return _status(pid, "VmHWM")
+
+
+class AnonymousPeak:
+    """Watches the memory of a process's own while the block lasts: its peak, in octets."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.octets = 0
+
+    def __enter__(self) -> AnonymousPeak:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.octets = max(self.octets, _status(self._pid, "RssAnon"))
+                if self._stop.wait(0.1):
+                    return
+
+
+def _status(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    return 0
