@@ -1,8 +1,8 @@
 """The demo's registrar: the real service on real data, which certifies the demo's servers.
 
 What people do in a browser is done here by the same operations; all else – comparing with
-offenders, the domain's age, the relay test, the offer, letters, the gateways' registry file – is
-done by the service's own workers.
+offenders, the domain's age, the relay test, the offer, letters, the public zone – is done by the
+service's own workers and its primary name server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,17 @@ from sqlalchemy import select
 
 from countersign.demo import papers
 from countersign.demo.rdap import RdapServer
-from countersign.demo.world import ALPHA, BETA, DNS_ADDRESS, DNS_PORT, DemoError, Host
+from countersign.demo.world import (
+    ALPHA,
+    BETA,
+    DNS_ADDRESS,
+    DNS_PORT,
+    PRIMARY,
+    ZONE,
+    DemoError,
+    Host,
+    World,
+)
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.dns_presence import has_address
 from countersign.registrar.mail.facts import TOKEN_PAGES
@@ -44,12 +54,14 @@ from countersign.registrar.operations import (
     payments,
     sanctions,
     screenings,
+    secondaries,
     sessions,
 )
 from countersign.registrar.operations.intake import Receipt
 from countersign.registrar.operations.invoices import open_invoices
 from countersign.registrar.operations.office import Actor, Office, OperationError, Work
 from countersign.registrar.operations.passwords import hash_password
+from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.life_cycle import State
@@ -58,6 +70,7 @@ from countersign.rules.screening import Verdict
 from countersign.settings.file import load_config
 from countersign.storage.database.accounts import Account, AccountRole
 from countersign.storage.database.money import InvoiceKind
+from countersign.storage.database.replication import SecondaryKind
 from countersign.storage.database.screening import DomainAgeRecord, ScreeningRecord
 from countersign.storage.database.servers import Server, ServerEvent
 
@@ -101,12 +114,8 @@ class DemoRegistrar:
     _process: asyncio.subprocess.Process | None = None
     _rdap: RdapServer | None = None
     _staff: int = 0
+    _administrator: int = 0
     _servers: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def registry_file(self) -> Path:
-        """Where the gateways read who is registered."""
-        return self.directory / "registry.json"
 
     @property
     def mail_directory(self) -> Path:
@@ -149,6 +158,23 @@ class DemoRegistrar:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         await self._wait_until_it_answers()
+
+    def add_replica(self, world: World, host: Host) -> None:
+        """Let a gateway's replica follow the zone, and write the key that it asks with."""
+        with self.office.work() as work:
+            _, key = secondaries.add(
+                work,
+                Actor(Role.ADMINISTRATOR, self._administrator),
+                host.name.replace(".", "-"),
+                Details(
+                    kind=SecondaryKind.REPLICA,
+                    place=f"beside the gateway {host.name}",
+                    notify=(world.notify_endpoint(host),),
+                ),
+            )
+        file = world.key_file(host)
+        file.touch(mode=0o600)
+        file.write_text(key.to_text() + "\n")
 
     async def stop(self) -> None:
         """Stop what was started."""
@@ -215,11 +241,13 @@ class DemoRegistrar:
 url = "{URL}"
 listen = "{ADDRESS}:{PORT}"
 state_directory = "{self.directory}/registrar"
-registry_file = "{self.registry_file}"
 operator_name = "Countersign demo registrar"
 operator_address = "1 Example Street, Geneva"
-zone = "registry.example"
+zone = "{ZONE}"
 reserved_names = true
+
+[primary]
+listen = ["{PRIMARY}"]
 
 [domain_age]
 servers = ["http://{RDAP_ADDRESS}:{RDAP_PORT}/"]
@@ -241,6 +269,8 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
         for name, roles in STAFF_OF_DEMO:
             key = self._add_account(f"{name.lower()}@registry.example", f"{name} Staff", roles)
             self._staff = self._staff or key
+            if Role.ADMINISTRATOR in roles:
+                self._administrator = key
         for host in (ALPHA, BETA):
             self._add_account(host.mailbox, papers.OWNERS[host.name], frozenset())
 
@@ -300,7 +330,6 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
         self._change(host, lambda work, server: _accept_contract(work, applicant, server))
         self._change(host, self._pay)
         self._wait(host, lambda _work, server: server.state is State.ACTIVE, "the activation")
-        self._wait(host, lambda _work, _server: self._is_published(host), "the registry file")
 
     def _account(self, email: str) -> int:
         with self.office.reading() as work:
@@ -362,9 +391,6 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
                     text=make_reference(invoice.id),
                 ),
             )
-
-    def _is_published(self, host: Host) -> bool:
-        return f'"{host.name}"' in self.registry_file.read_text()
 
     def _change(self, host: Host, operation: Callable[[Work, Server], object]) -> None:
         with self.office.work() as work:

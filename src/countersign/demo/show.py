@@ -20,11 +20,14 @@ from countersign.demo.world import (
     ALPHA,
     BETA,
     LMTP_PORT,
+    PRIMARY,
     SMTP_PORT,
     SUBMISSION_PORT,
+    ZONE,
     DemoError,
     World,
 )
+from countersign.registry.lookup import Standing
 from countersign.settings.log import configure_log
 from countersign.settings.values import Log
 
@@ -37,7 +40,7 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
     configure_log(Log(level="error", format="console"))
     with tempfile.TemporaryDirectory(prefix="countersign-demo-") as directory:
         registrar = DemoRegistrar(Path(directory), SMTP_PORT)
-        world = World(Path(directory), registrar.registry_file)
+        world = World(Path(directory))
         cast = Cast(world)
         try:
             await _start(console, world, cast, registrar)
@@ -59,12 +62,15 @@ async def _start(console: Console, world: World, cast: Cast, registrar: DemoRegi
     with console.status("Starting DNS and the registrar …") as status:
         await world.start_dns()
         await registrar.start()
+        for host in (ALPHA, BETA):
+            await asyncio.to_thread(registrar.add_replica, world, host)
         status.update("Starting two gateways and their neighbours …")
         await world.start_gateways()
         await _start_cast(cast)
         for host in (ALPHA, BETA):
             status.update(f"The registrar certifies {host.name}: papers, relay test, bond …")
             await registrar.certify(host)
+            await world.wait_until_all_know(host, Standing.REGISTERED)
 
 
 async def _start_cast(cast: Cast) -> None:
@@ -128,6 +134,10 @@ The world stays up. Send mail into it with any client:
     swaks --protocol LMTP -s {ALPHA.address}:{LMTP_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
   as anybody else, and be turned away:
     swaks -tls -s {BETA.address}:{SMTP_PORT} -f you@example.org -t {BETA.mailbox}
+  ask the registrar's primary, as a secondary does:
+    kdig {_at_primary()} AXFR {ZONE} -y "$(cat {world.key_file(BETA)})"
+  see what a gateway's replica says of a host:
+    countersign registry -c {world.config_file(BETA)} show {ALPHA.name}
 Received mail: {world.maildir(BETA)}/new
                {world.maildir(ALPHA)}/new
 Logs:          {world.log_file(BETA)}
@@ -143,6 +153,11 @@ Stop with Ctrl-C.""",
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
+
+
+def _at_primary() -> str:
+    address, _, port = PRIMARY.rpartition(":")
+    return f"@{address} -p {port}"
 
 
 def _sign_ins(registrar: DemoRegistrar) -> str:

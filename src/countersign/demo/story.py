@@ -22,6 +22,7 @@ from countersign.demo.servers import hand_over
 from countersign.demo.world import ALPHA, BETA, GAMMA, LMTP_PORT, MALLORY, Host, World
 from countersign.protocol.reply import Reply
 from countersign.protocol.session_id import ALPHABET
+from countersign.registry.lookup import Standing
 from countersign.transport.conversation import ConversationError
 
 RETRY_SECONDS = 0.5
@@ -163,9 +164,15 @@ class Story:
                 _refused_at("command", "500", "501", "503"),
             ),
             Act(
+                "an adjudicator",
+                f"to suspend {ALPHA.name}: the word reaches both gateways",
+                self._suspend,
+                lambda attempt: attempt.stage == "replica",
+            ),
+            Act(
                 f"{ALPHA.name}, suspended by the registrar",
                 f"mail to {BETA.mailbox}",
-                self._suspended,
+                self._send_suspended,
                 lambda attempt: attempt.answer.startswith("5") and attempt.received == 0,
             ),
             Act(
@@ -178,14 +185,19 @@ class Story:
 
     # -- the registrar's decisions -------------------------------------------------------------
 
-    async def _suspended(self) -> Attempt:
+    async def _suspend(self) -> Attempt:
         await self._registrar.suspend(ALPHA)
+        await self._world.wait_until_all_know(ALPHA, Standing.SUSPENDED)
+        return Attempt("replica", "2 of 2 replicas say that it is suspended")
+
+    async def _send_suspended(self) -> Attempt:
         # A connection that was verified before goes on until it ends.
         await asyncio.sleep(IDLE_SECONDS)
         return await self._mail(ALPHA, BETA)()
 
     async def _reinstated(self) -> Attempt:
         await self._registrar.reinstate(ALPHA)
+        await self._world.wait_until_all_know(ALPHA, Standing.REGISTERED)
         await asyncio.sleep(IDLE_SECONDS)
         return await self._mail(ALPHA, BETA)()
 

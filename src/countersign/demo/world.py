@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -15,11 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from countersign.demo.dns_server import DnsServer
+from countersign.registry.copy_lookup import CopyRegistry, NoUsableCopyError, OnStale
+from countersign.registry.lookup import Standing
 
 SMTP_PORT = 2525
 LMTP_PORT = 2424
 SUBMISSION_PORT = 2587
 DNS_ADDRESS, DNS_PORT = "127.53.0.53", 5353
+PRIMARY = "127.53.0.54:5354"
+"""The registrar's hidden primary name server."""
+NOTIFY_PORT = 5355
+ZONE = "registry.example"
 START_SECONDS = 30
 
 
@@ -59,8 +66,6 @@ class World:
     """The running world."""
 
     directory: Path
-    registry_file: Path
-    """Kept up to date by the registrar; it must be there before the gateways start."""
     suspend_seconds: float = 2
     """Short, so that the story need not wait 3 minutes after each attack."""
     dns: DnsServer = field(default_factory=lambda: DnsServer(DNS_ADDRESS, DNS_PORT))
@@ -78,7 +83,10 @@ class World:
         self._publish_names()
 
     async def start_gateways(self) -> None:
-        """Start the gateways, which need DNS and the registry file. Raises :class:`DemoError`."""
+        """Start the gateways, which need DNS and their replicas' keys.
+
+        Raises :class:`DemoError`.
+        """
         for host in (ALPHA, BETA):
             self.maildir(host).parent.mkdir(parents=True, exist_ok=True)
             self.config_file(host).write_text(self._config(host))
@@ -101,6 +109,40 @@ class World:
     def config_file(self, host: Host) -> Path:
         """Return where a gateway's configuration is."""
         return self.directory / f"{host.domain}.toml"
+
+    def key_file(self, host: Host) -> Path:
+        """Return where the key is with which a gateway's replica asks the registrar's primary."""
+        return self.directory / f"{host.domain}.key"
+
+    def notify_endpoint(self, host: Host) -> str:
+        """Return where a gateway's replica is told of new versions."""
+        return f"{host.address}:{NOTIFY_PORT}"
+
+    def standing(self, host: Host, hostname: str) -> Standing | None:
+        """Return how a host name stands in a gateway's replica; None: it has none yet."""
+        replica = CopyRegistry(
+            self.directory / f"state-{host.domain}" / "replica",
+            ZONE,
+            max_age=math.inf,
+            on_stale=OnStale.ACCEPT,
+            fallback=None,
+        )
+        try:
+            return replica.find(hostname).standing
+        except NoUsableCopyError:
+            return None
+        finally:
+            asyncio.run(replica.aclose())
+
+    async def wait_until_all_know(self, subject: Host, standing: Standing) -> None:
+        """Wait until a decision has reached the replicas of both gateways. Raises DemoError."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                for host in (ALPHA, BETA):
+                    while await asyncio.to_thread(self.standing, host, subject.name) != standing:
+                        await asyncio.sleep(0.02)
+                return
+        raise DemoError(f"that {subject.name} is {standing} did not reach the gateways' replicas")
 
     def maildir(self, host: Host) -> Path:
         """Return the Maildir of a host's user."""
@@ -147,8 +189,13 @@ source_addresses = ["{host.address}"]
 idle_timeout = 1
 
 [registry]
-kind = "file"
-path = "{self.registry_file}"
+zone = "{ZONE}"
+
+[registry.replica]
+primaries = ["{PRIMARY}"]
+key_file = "{self.key_file(host)}"
+source_address = "{host.address}"
+notify_listen = ["{self.notify_endpoint(host)}"]
 
 [dns]
 nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
