@@ -271,7 +271,7 @@ def test_a_copy_of_another_format_is_not_misread(copy: ZoneCopy, tmp_path: Path)
     with lmdb.open(str(tmp_path / "copy"), max_dbs=3) as environment:
         table = environment.open_db(b"meta")
         with environment.begin(write=True, db=table) as transaction:
-            fields = json.loads(transaction.get(b"meta"))
+            fields = json.loads(transaction.get(b"meta") or b"")
             transaction.put(b"meta", json.dumps(fields | {"format": 99}).encode())
     with pytest.raises(DamagedCopyError, match="does not know"):
         ZoneCopy.open(tmp_path / "copy", writable=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -24,7 +24,6 @@ import lmdb
 
 from countersign.registry.copy.errors import (
     CopyError,
-    NoCopyError,
     damaged,
     explained,
     files_explained,
@@ -53,7 +52,7 @@ class Environment:
         self.users = 0
         self.readers: WeakSet[Reader] = WeakSet()
         self._opening = threading.Lock()
-        self._open(writable, map_size)
+        self._open(writable=writable, map_size=map_size)
         self.identity = identity_of(directory)
 
     def make_writable(self, map_size: int) -> None:
@@ -61,9 +60,13 @@ class Environment:
         self.close()
         for reader in list(self.readers):
             reader.forget()
-        self._open(True, map_size)
+        try:
+            self._open(writable=True, map_size=map_size)
+        except CopyError:
+            self._open(writable=False, map_size=map_size)
+            raise
 
-    def _open(self, writable: bool, map_size: int) -> None:
+    def _open(self, *, writable: bool, map_size: int) -> None:
         self.writable = writable
         self._tables: dict[str, Any] = {}
         with explained(self.directory), files_explained(self.directory):
@@ -79,9 +82,13 @@ class Environment:
             )
             # Called by every look-up: one attribute less to go through.
             self.begin: Callable[..., Any] = self._lmdb.begin
-            self._check_size()
-            if writable:
-                self._prepare()
+            try:
+                self._check_size()
+                if writable:
+                    self._prepare()
+            except BaseException:
+                self.close()
+                raise
 
     def tables(self) -> dict[str, Any]:
         """Return the handles of the tables; none, if there is nothing in the file yet."""
@@ -112,6 +119,11 @@ class Environment:
     @contextmanager
     def writing(self) -> Iterator[Any]:
         """Give a write transaction: committed and on the disk at the end of the block."""
+        if identity_of(self.directory) != self.identity:
+            raise CopyError(
+                f"the copy of the zone in {self.directory} was deleted while it was in use:"
+                " start this process again"
+            )
         with explained(self.directory):
             with self.begin(write=True) as transaction:
                 yield transaction
@@ -156,21 +168,23 @@ class Environment:
         size, wanted = self._sizes()
         if size < wanted:
             # To go on would end in a signal: the pages that are missing are mapped.
-            self._lmdb.close()
             raise damaged(self.directory, "its file was cut off")
 
     def _fill_up(self) -> None:
         # LMDB does not write pages at the end that were used and left in one transaction.
-        size, wanted = self._sizes()
-        if size < wanted:
-            with files_explained(self.directory):
+        with files_explained(self.directory):
+            size, wanted = self._sizes()
+            if size < wanted:
                 os.truncate(self.directory / DATA, wanted)
 
     def _prepare(self) -> None:
         # LMDB gives both files one mode, but readers of the group must write to the lock.
+        group = self.directory.stat().st_gid
         for name, mode in ((DATA, 0o640), (LOCK, 0o660)):
             path = self.directory / name
             if path.stat().st_uid == os.geteuid():
+                with suppress(PermissionError):
+                    os.chown(path, -1, group)
                 path.chmod(mode)
         self._tables = self._open_tables()
         self._lmdb.reader_check()
@@ -191,33 +205,6 @@ class Environment:
         )
 
 
-_open: dict[tuple[int, int], Environment] = {}
-_lock = threading.Lock()
-_of_parents: list[Environment] = []
-
-
-def acquire(directory: Path, *, writable: bool, map_size: int) -> Environment:
-    """Return the environment, opened if it is not yet. Raises :class:`CopyError`."""
-    with _lock:
-        identity = identity_of(directory)
-        known = _open.get(identity) if identity is not None else None
-        if known is None:
-            known = _open_new(directory, writable=writable, map_size=map_size)
-        if writable and not known.writable:
-            known.make_writable(map_size)
-        known.users += 1
-        return known
-
-
-def release(environment: Environment) -> None:
-    """Close an environment when its last user has gone."""
-    with _lock:
-        environment.users -= 1
-        if environment.users == 0 and environment not in _of_parents:
-            environment.close()
-            _open.pop(environment.identity or (0, 0), None)
-
-
 def identity_of(directory: Path) -> tuple[int, int] | None:
     """Return what tells the copy's file from another one at its place; None: there is none."""
     try:
@@ -225,27 +212,3 @@ def identity_of(directory: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_dev, state.st_ino
-
-
-def _open_new(directory: Path, *, writable: bool, map_size: int) -> Environment:
-    if writable:
-        with files_explained(directory):
-            directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-    elif not (directory / DATA).exists():
-        raise NoCopyError(f"there is no copy of the zone in {directory} yet")
-    made = Environment(directory, writable=writable, map_size=map_size)
-    made.check()
-    _open[made.identity or (0, 0)] = made
-    return made
-
-
-def _in_child() -> None:
-    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _lock = threading.Lock()
-    for environment in _open.values():
-        environment.leave_to_parent()
-        _of_parents.append(environment)
-    _open.clear()
-
-
-os.register_at_fork(after_in_child=_in_child)

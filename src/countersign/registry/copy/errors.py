@@ -10,7 +10,8 @@ from pathlib import Path
 import lmdb
 
 REMEDY = "delete the directory {directory}: it is transferred again"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""LMDB calls a write that ends early an I/O error: mostly a disk that is full."""
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _DAMAGES = (
     lmdb.CorruptedError,
@@ -88,8 +89,8 @@ def explain(directory: Path, error: lmdb.Error) -> CopyError:
 def _of_code(directory: Path, code: int | None, error: Exception) -> CopyError:
     if code in _NO_ROOM:
         return CopyFullError(
-            f"there is no room on the disk for the copy of the zone in {directory}: make some."
-            " The copy is as it was before"
+            f"the disk took no more of the copy of the zone in {directory} ({error}): make room,"
+            " or see whether it is broken. The copy is as it was before"
         )
     if code in _NOT_ALLOWED:
         return CopyError(

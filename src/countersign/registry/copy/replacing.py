@@ -184,11 +184,17 @@ class Replacing:
         return merged
 
 
+def is_half_made(environment: Environment) -> bool:
+    """Tell whether the table that is not the copy has something in it."""
+    with environment.reading() as transaction:
+        table = environment.tables()[_inactive(environment, transaction)]
+        return bool(transaction.stat(table)["entries"])
+
+
 def clear_inactive(environment: Environment) -> str:
     """Empty the table that is not the copy; return its name."""
     with environment.writing() as transaction:
-        stored = environment.stored_meta(transaction)
-        name = _other(stored.table) if stored else "b"
+        name = _inactive(environment, transaction)
         table = environment.tables()[name]
         if transaction.stat(table)["entries"]:
             transaction.drop(table, delete=False)
@@ -209,6 +215,11 @@ def only_one(directory: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+def _inactive(environment: Environment, transaction: Any) -> str:
+    stored = environment.stored_meta(transaction)
+    return _other(stored.table) if stored else "b"
 
 
 def _other(name: str) -> str:

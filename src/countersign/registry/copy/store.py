@@ -17,11 +17,16 @@ from types import TracebackType
 
 from countersign.registry.copy.changing import Changing
 from countersign.registry.copy.check import faults_of
-from countersign.registry.copy.environment import acquire, release
 from countersign.registry.copy.errors import CopyError, DivergedError
 from countersign.registry.copy.meta import CopyMeta, StoredMeta
 from countersign.registry.copy.reading import CopyReader
-from countersign.registry.copy.replacing import Replacing, clear_inactive, only_one
+from countersign.registry.copy.replacing import (
+    Replacing,
+    clear_inactive,
+    is_half_made,
+    only_one,
+)
+from countersign.registry.copy.sharing import acquire, release
 from countersign.registry.zone.changes import NodeChange
 
 MAP_SIZE = 64 << 30
@@ -50,9 +55,10 @@ class ZoneCopy:
         copy = cls(directory, writable=writable, map_size=map_size)
         if writable:
             try:
-                with only_one(directory) as is_mine:
-                    if is_mine:
-                        clear_inactive(copy._environment)
+                if is_half_made(copy._environment):
+                    with only_one(directory) as is_mine:
+                        if is_mine:
+                            clear_inactive(copy._environment)
             except BaseException:
                 copy.close()
                 raise
