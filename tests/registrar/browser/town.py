@@ -25,13 +25,20 @@ from countersign.demo.dns_server import DnsServer
 from countersign.demo.rdap import RdapServer
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.opening import open_office
-from countersign.registrar.operations.office import Office
+from countersign.registrar.operations import secondaries
+from countersign.registrar.operations.office import SYSTEM, Office
 from countersign.registrar.operations.passwords import hash_password
+from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.operations.trust import may_vouch
 from countersign.registrar.seed.seeding import seed
+from countersign.registry.copy.errors import NoCopyError
+from countersign.registry.copy.store import ZoneCopy
+from countersign.registry.copy_lookup import entry_of
+from countersign.registry.zone.names import host_key
 from countersign.rules.life_cycle import State
 from countersign.settings.file import load_config
 from countersign.storage.database.accounts import Account
+from countersign.storage.database.replication import SecondaryKind
 from countersign.storage.database.servers import Server
 from tests.gateway.world import free_port, fresh_address
 from tests.registrar.browser.letters import Mailbox
@@ -41,6 +48,7 @@ from tests.registrar.web.resolving import name_server
 PASSWORD = "orchid tractor velvet quorum"
 """Everybody's."""
 NEIGHBOURS = 150
+ZONE = "registry.example"
 
 
 @dataclass(frozen=True)
@@ -65,21 +73,21 @@ class Town:
     """The link by which the first administrator chooses a password."""
     sponsors: list[Sponsor]
     smtp_port: int
+    primary: str
+    """ADDRESS:PORT of the registrar's name server."""
     gateways: dict[str, Gateway] = field(default_factory=dict)
 
-    @property
-    def registry_file(self) -> Path:
-        """What the gateways read."""
-        return self.directory / "registry.json"
-
     def has_entry(self, hostname: str, standing: str) -> bool:
-        """Tell whether the gateways' file says so of a host."""
-        text = self.registry_file.read_text()
-        return f'"hostname": "{hostname}", "standing": "{standing}"' in text
+        """Tell whether the replicas of all gateways say so of a host."""
+        return all(
+            _standing(self.directory, gateway, hostname) == standing for gateway in self.gateways
+        )
 
     def wait_for_entry(self, hostname: str, standing: str) -> None:
-        """Wait until the gateways' file says so of a host: two seconds at the most."""
-        wait_until(lambda: self.has_entry(hostname, standing), f"{hostname}: {standing}", 2)
+        """Wait until the gateways' replicas say so of a host."""
+        wait_until(
+            lambda: self.has_entry(hostname, standing), f"{hostname}: {standing}", START_SECONDS
+        )
 
     def give_address(self, hostname: str) -> None:
         """Let the DNS know a host under an address where nothing need listen."""
@@ -98,9 +106,9 @@ def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
         dns = stack.enter_context(name_server())
         rdap = RdapServer("127.0.0.1", free_port(), domains)
         stack.callback(rdap.stop)
-        smtp_port, web_port = free_port(), free_port()
+        smtp_port, web_port, primary = free_port(), free_port(), f"127.0.0.1:{free_port()}"
         file = directory / "registrar.toml"
-        file.write_text(_registrar_config(directory, web_port, smtp_port, dns, rdap))
+        file.write_text(_registrar_config(directory, web_port, smtp_port, dns, rdap, primary))
         office = open_office(load_config(file, RegistrarConfig))
         stack.callback(office.database.close)
         seed(office, NEIGHBOURS)
@@ -113,6 +121,7 @@ def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
             _invite_administrator(file),
             _sponsors(office, 3),
             smtp_port,
+            primary,
         )
         log = directory / "registrar.log"
         process = start(stack, ("registrar", "--config", str(file)), log)
@@ -124,16 +133,21 @@ def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
 
 
 def _registrar_config(
-    directory: Path, web_port: int, smtp_port: int, dns: DnsServer, rdap: RdapServer
+    directory: Path,
+    web_port: int,
+    smtp_port: int,
+    dns: DnsServer,
+    rdap: RdapServer,
+    primary: str,
 ) -> str:
     return f"""\
 url = "http://localhost:{web_port}"
 listen = "127.0.0.1:{web_port}"
 state_directory = "{directory}/state"
-registry_file = "{directory}/registry.json"
+primary.listen = ["{primary}"]
 operator_name = "Pacific Mail Registrar"
 operator_address = "1 Example Street, Geneva"
-zone = "registry.example"
+zone = "{ZONE}"
 reserved_names = true
 
 [security]
@@ -187,6 +201,7 @@ def _start_gateway(stack: contextlib.ExitStack, town: Town, hostname: str) -> Ga
     town.dns.set(hostname, "A", address)
     town.dns.set(domain, "MX", f"10 {hostname}.")
     (town.directory / "mail" / domain / "postmaster").mkdir(parents=True)
+    key = _add_replica(town, hostname)
     file = town.directory / f"{domain}.toml"
     file.write_text(f"""\
 hostname = "{hostname}"
@@ -210,8 +225,11 @@ callback_networks = ["127.60.0.0/16"]
 enabled = false
 
 [registry]
-kind = "file"
-path = "{town.registry_file}"
+zone = "{ZONE}"
+
+[registry.replica]
+primaries = ["{town.primary}"]
+key_file = "{key}"
 
 [dns]
 nameservers = ["{town.dns.endpoint}"]
@@ -219,6 +237,26 @@ nameservers = ["{town.dns.endpoint}"]
     log = town.directory / f"{domain}.log"
     process = start(stack, ("gateway", "--config", str(file)), log)
     return Gateway(hostname, address, town.smtp_port, log, process)
+
+
+def _add_replica(town: Town, hostname: str) -> Path:
+    """Let a gateway's replica follow the zone; return the file of its key."""
+    with town.office.work() as work:
+        details = Details(kind=SecondaryKind.REPLICA)
+        _, key = secondaries.add(work, SYSTEM, hostname.replace(".", "-"), details)
+    file = town.directory / f"{hostname}.key"
+    file.write_text(key.to_text() + "\n")
+    return file
+
+
+def _standing(directory: Path, gateway: str, hostname: str) -> str:
+    """Say how a host stands in a gateway's replica; empty: it has none yet."""
+    domain = gateway.partition(".")[2]
+    try:
+        with ZoneCopy.open(directory / f"state-{domain}" / "replica", writable=False) as copy:
+            return str(entry_of(hostname, copy.reader().get(host_key(hostname))).standing)
+    except NoCopyError:
+        return ""
 
 
 def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
