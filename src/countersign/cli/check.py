@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from cryptography import x509
 from rich.console import Console
+from rich.markup import escape
 
+from countersign.cli.check_replica import replica_warnings
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.gateway.config import BackendKind, Config
 from countersign.gateway.parts import open_registry, open_resolver
@@ -27,18 +29,26 @@ console = Console(soft_wrap=True)
 @app.command("config")
 def check_config(
     file: Annotated[Path, typer.Argument(help="The configuration file.")] = DEFAULT_CONFIG,
+    faults_only: Annotated[
+        bool, typer.Option("--faults-only", help="Look at the file alone, and try nothing.")
+    ] = False,
 ) -> None:
     """Check a configuration file: each fault with its line, its setting and the reason.
 
-    Also tried: the certificate, the registry, and whether the backend answers. The exit
-    status is 2 for faults, 1 for warnings only.
+    Also tried: the certificate, the registry, the TSIG key, the primaries and the copy of the
+    replica, and whether the backend answers. The exit status is 2 for faults, 1 for warnings only.
 
     Example: countersign check config /etc/countersign/gateway.toml
     """
     config = read_config(file)
-    warnings = [*_check_certificate(config), *_check_registry(config), *_check_backend(config)]
+    warnings = []
+    if not faults_only:
+        warnings += _check_certificate(config)
+        warnings += replica_warnings(config)
+        warnings += _check_registry(config)
+        warnings += _check_backend(config)
     for warning in warnings:
-        console.print(f"[yellow]warning:[/] {warning}")
+        console.print("[yellow]warning:[/]", escape(warning))
     if warnings:
         raise typer.Exit(1)
     console.print(f"[green]{file} is good.[/]")
@@ -79,7 +89,10 @@ async def _describe(config: Config, name: str) -> str:
     except ResolutionFailedError:
         addresses = "the DNS did not answer"
     pins = f"\nkey pins: {len(entry.pins)}" if entry.pins else ""
-    return f"{name}: {words[entry.standing]}\naddresses: {addresses}{pins}"
+    stale = "\nthe copy of the registry is stale, and the DNS did not answer"
+    return f"{name}: {words[entry.standing]}\naddresses: {addresses}{pins}" + (
+        stale if entry.is_stale else ""
+    )
 
 
 def _check_certificate(config: Config) -> list[str]:

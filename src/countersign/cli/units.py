@@ -27,7 +27,7 @@ Wants=network-online.target
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStartPre=/usr/bin/env countersign check config /etc/countersign/gateway.toml
+ExecStartPre=/usr/bin/env countersign check config --faults-only /etc/countersign/gateway.toml
 ExecStart=/usr/bin/env countersign gateway --config /etc/countersign/gateway.toml
 ExecReload=/bin/kill -HUP $MAINPID
 # One word to the supervisor: it lets its workers finish their dialogues.

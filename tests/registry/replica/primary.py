@@ -36,6 +36,8 @@ class Primary:
         """Messages after which a transfer breaks off."""
         self.pause: float = 0.0
         """Seconds between two messages."""
+        self.serving = 0
+        """Transfers that are being sent."""
         self.has_ixfr = True
         self.answers_udp = True
         self._server: asyncio.Server | None = None
@@ -93,6 +95,7 @@ class Primary:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.serving += 1
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             size = int.from_bytes(await reader.readexactly(2), "big")
             message = await reader.readexactly(size)
@@ -109,6 +112,7 @@ class Primary:
                     writer.write(len(error.answer).to_bytes(2, "big") + error.answer)
                     await writer.drain()
         writer.close()
+        self.serving -= 1
         self._writers.discard(writer)
 
     def _messages(self, question: Question) -> Iterator[bytes]:
