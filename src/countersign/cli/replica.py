@@ -112,9 +112,7 @@ def verify(context: typer.Context, config: FileOption = None) -> None:
             meta = check_whole(settings.directory, lambda more: progress.advance(task, more))
     except (CopyError, ReplicaError) as error:
         fail(str(error), 1)
-    console.print(
-        f"{meta.zone}, serial {meta.serial}: {meta.records:,} records, all as they are to be."
-    )
+    console.print(f"{meta.zone}, serial {meta.serial}: all {meta.records:,} records are right.")
 
 
 @app.command("accept-shrink")
