@@ -9,7 +9,7 @@ import dns.opcode
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countersign.registry.transfer import wire
@@ -27,6 +27,8 @@ from countersign.registry.transfer.questions import read_question
 from countersign.registry.transfer.signature import Fault, TsigError
 from countersign.registry.transfer.tsig import Verifier
 from tests.registry.transfer.zones import EXPIRE, KEY, KEYS, NOW, ZONE, soa_of
+
+pytestmark = pytest.mark.usefixtures("foreign_clock")
 
 SOA_TEXT = "NS.Example.ORG. host\\.master.example.org. 42 1 2 3 4"
 
@@ -161,6 +163,7 @@ def test_a_notify_is_one_for_dnspython_and_for_us() -> None:
             read_acknowledgement(message, answer, verifier, NOW)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_change_of_an_answer_without_signature_is_read_or_a_documented_error(
     data: st.DataObject,

@@ -46,6 +46,8 @@ from tests.registry.transfer.zones import (
     soa_of,
 )
 
+pytestmark = pytest.mark.usefixtures("foreign_clock")
+
 Text = tuple[str, str, str]
 
 
@@ -110,6 +112,7 @@ def events_of(owned: list[Text], serial: int, sizes: list[int] | None = None) ->
     return read_all(*served(owned, sizes or [], kind=wire.IXFR, serial=serial))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=8), st.sampled_from([KEY, None]))
 def test_a_zone_of_mixed_types_and_compressed_names_comes_in_canonical_form(
     sizes: list[int], key: TsigKey | None
@@ -119,6 +122,7 @@ def test_a_zone_of_mixed_types_and_compressed_names_comes_in_canonical_form(
     assert applied({}, events) == canonical([soa(5), *MIXED])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), max_size=12))
 def test_steps_are_told_however_they_are_cut_into_messages(sizes: list[int]) -> None:
     one, two, three = MIXED[1:4]
@@ -323,7 +327,7 @@ def test_a_stream_whose_last_message_is_not_signed_does_not_end() -> None:
         reader.feed(bare[:10] + b"\0\0" + bare[12:], NOW)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(any_nodes, st.data())
 def test_one_octet_changed_in_a_signed_transfer_is_noticed(
     nodes: dict[bytes, bytes], data: st.DataObject
@@ -346,7 +350,7 @@ def test_one_octet_changed_in_a_signed_transfer_is_noticed(
     assert applied({}, events) == records_of(nodes)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([wire.AXFR, wire.IXFR]), st.data())
 def test_any_change_of_an_unsigned_transfer_is_read_or_a_documented_error(
     kind: int, data: st.DataObject
@@ -368,6 +372,7 @@ def test_any_change_of_an_unsigned_transfer_is_read_or_a_documented_error(
             assert len(one) == 10 + int.from_bytes(one[8:10])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_any_octets_are_a_documented_error(octets: bytes) -> None:
     reader, _ = served([soa(5), soa(5)], [], key=None)

@@ -45,6 +45,8 @@ from tests.registry.transfer.zones import (
     soa_of,
 )
 
+pytestmark = pytest.mark.usefixtures("foreign_clock")
+
 some_keys = st.sampled_from([KEY, None])
 histories = st.lists(any_nodes, min_size=2, max_size=4)
 
@@ -65,6 +67,7 @@ def versions_of(history: list[Nodes]) -> list[Version]:
     ]
 
 
+@settings(deadline=None)
 @given(any_nodes, some_keys)
 def test_dnspython_reads_a_whole_zone_as_it_is(nodes: Nodes, key: TsigKey | None) -> None:
     nodes = with_apex(nodes, 5)
@@ -76,7 +79,7 @@ def test_dnspython_reads_a_whole_zone_as_it_is(nodes: Nodes, key: TsigKey | None
     assert foreign_records(zone) == records_of(nodes)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(histories, some_keys)
 def test_dnspython_follows_the_steps(zones: list[Nodes], key: TsigKey | None) -> None:
     history = [with_apex(nodes, serial) for serial, nodes in enumerate(zones, 1)]
@@ -88,6 +91,7 @@ def test_dnspython_follows_the_steps(zones: list[Nodes], key: TsigKey | None) ->
     assert foreign_records(zone) == records_of(history[-1])
 
 
+@settings(deadline=None)
 @given(any_nodes, some_keys, st.sampled_from([wire.AXFR, wire.IXFR]))
 def test_we_read_a_whole_zone_as_it_is(nodes: Nodes, key: TsigKey | None, kind: int) -> None:
     nodes = with_apex(nodes, 5)
@@ -99,7 +103,7 @@ def test_we_read_a_whole_zone_as_it_is(nodes: Nodes, key: TsigKey | None, kind: 
     assert applied({}, events) == records_of(nodes)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(histories, some_keys)
 def test_we_follow_the_steps(zones: list[Nodes], key: TsigKey | None) -> None:
     history = [with_apex(nodes, serial) for serial, nodes in enumerate(zones, 1)]

@@ -8,13 +8,15 @@ import dns.message
 import dns.name
 import dns.tsig
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countersign.registry.transfer.keys import ALGORITHMS, TsigKey
 from countersign.registry.transfer.signature import FUDGE, Fault, TsigError
 from countersign.registry.transfer.tsig import MAX_UNSIGNED, Signer, Verifier
 from tests.registry.transfer.zones import KEY, NOW
+
+pytestmark = pytest.mark.usefixtures("foreign_clock")
 
 MAC = b"m" * 32
 
@@ -100,6 +102,7 @@ def test_the_first_and_the_last_message_and_each_hundredth_must_be_signed() -> N
         verifier.verify(message_of(1), NOW)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.data())
 def test_one_octet_changed_anywhere_in_a_stream_is_noticed(which: int, data: st.DataObject) -> None:
     messages = stream(6, [0, 3, 5])
@@ -123,6 +126,7 @@ def test_one_octet_changed_anywhere_in_a_stream_is_noticed(which: int, data: st.
     assert [one[2:] for one in plain] == [message_of(number)[2:] for number in range(6)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8))
 def test_messages_left_out_repeated_or_in_another_order_are_noticed(order: list[int]) -> None:
     messages = stream(6, [0, 3, 5])
@@ -179,6 +183,7 @@ def test_a_shortened_signature_is_not_taken() -> None:
         assert caught.value.error is error
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120), st.booleans())
 def test_any_octets_are_no_signed_message_but_a_clear_error(octets: bytes, begun: bool) -> None:
     verifier = Verifier(KEY, MAC)

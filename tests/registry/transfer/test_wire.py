@@ -8,7 +8,7 @@ import dns.exception
 import dns.message
 import dns.name
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from countersign.registry.transfer import wire
@@ -22,6 +22,7 @@ pieces = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=12).map(b"".join), st.integers(12, 60))
 @example(b"\xc0\x0c", 12)
 @example(b"\x01a\xc0\x0e\x00", 12)
@@ -47,6 +48,7 @@ def test_a_name_of_255_octets_is_taken_and_a_longer_one_is_not() -> None:
         read_name(b"\x01a" + longest, 0)
 
 
+@settings(deadline=None)
 @given(octets)
 def test_any_octets_are_records_or_a_clear_error(message: bytes) -> None:
     with contextlib.suppress(MessageError):
