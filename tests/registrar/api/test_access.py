@@ -14,6 +14,7 @@ from countersign.rules.access import SCOPE_WORDS, Scope
 from countersign.rules.roles import Role
 from tests.registrar.api.programs import PREFIX, Desk, about, good, refused
 from tests.registrar.operations import life, treasury
+from tests.registrar.replication import publish
 
 ROUTES = list(declarations())
 FOR_TOKENS = [one for one in ROUTES if one[2].kind is Kind.TOKEN]
@@ -90,7 +91,8 @@ class TestEveryRoute:
                     refused(program.call(method, where, **options(method, path)), 404)
         assert len(treasury.events(office, server_id)) == before
 
-    def test_that_is_for_everybody_wants_no_token(self, desk: Desk) -> None:
+    def test_that_is_for_everybody_wants_no_token(self, desk: Desk, office: Office) -> None:
+        publish(office, 42)
         for method, path, access in ROUTES:
             if access.kind is Kind.TOKEN:
                 continue

@@ -28,6 +28,7 @@ from countersign.storage.database.servers import Server
 from tests.registrar.api.programs import Desk
 from tests.registrar.api.test_applications import scan
 from tests.registrar.operations import life, treasury
+from tests.registrar.replication import publish
 
 GUIDE = Path(__file__).parents[3] / "docs" / "API.md"
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
@@ -98,6 +99,7 @@ def test_every_example_of_the_guide_does_what_it_says(
     served: Office, dns: DnsServer, tmp_path: Path
 ) -> None:
     curl()
+    publish(served, 42)
     account_id = life.make_account(served, "agent@helpers.com.au", Role.AGENT)
     server_id = treasury.make_active(served, owner=account_id)
     hostname = treasury.server_of(served, server_id).hostname
@@ -119,6 +121,7 @@ def test_every_example_of_the_guide_does_what_it_says(
     assert '"sponsors:answer"' in told[0]
     assert hostname in told[1]
     assert '"listed":true' in told[2]
+    assert '"serial":42' in told[3]
     assert (folder / "token.header").stat().st_mode & 0o077 == 0
     assert (folder / "traps.json").read_text().count("local_part") == served.config.traps
     assert '"unconfirmed":["account","' in told[-1]

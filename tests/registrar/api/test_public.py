@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.queries.paging import LARGEST_PAGE
 from countersign.rules.access import Scope
+from countersign.storage.database.replication import SecondaryKind
 from countersign.storage.database.servers import Server
 from tests.registrar.api.programs import Desk, Program, good, refused
 from tests.registrar.operations import life, treasury
+from tests.registrar.replication import add_secondary, note_state, publish
 
 
 @pytest.fixture
@@ -159,3 +162,25 @@ def test_figures_and_lists_have_tags(desk: Desk, office: Office) -> None:
         assert answer.headers["Cache-Control"] == "private, no-cache"
         again = program.get(path, headers={"If-None-Match": answer.headers["ETag"]})
         good(again, 304)
+
+
+def test_the_zone_and_its_name_servers_are_told(office: Office, anybody: Program) -> None:
+    refused(anybody.get("/zone"), 404, "Nothing has been published yet")
+    publish(office, 41, ago=100)
+    publish(office, 42, ago=5, records=1234)
+    details = Details(place="Lima", contact="noc@muller.com.au", notify=["192.0.2.1:53"])
+    states: dict[str, dict[str, Any]] = {
+        "lima": {"serial": 42, "address": "192.0.2.1"},
+        "perth": {"serial": 41, "error": "BADSIG"},
+        "quito": {"error": "BADSIG"},
+    }
+    for name, columns in states.items():
+        note_state(office, add_secondary(office, name, details)[0], **columns)
+    add_secondary(office, "replica-1", Details(SecondaryKind.REPLICA))
+    answer = good(anybody.get("/zone"))
+    told = answer.json()
+    assert (told["zone"], told["serial"], told["records"]) == ("registry.example", 42, 1234)
+    current = {one["name"]: one["is_current"] for one in told["secondaries"]}
+    assert current == {"lima": True, "perth": False, "quito": None}
+    for secret in ("192.0.2.1", "noc@", "BADSIG", "replica-1"):
+        assert secret not in answer.text

@@ -7,11 +7,14 @@ from sqlalchemy import select
 
 from countersign.registrar.documents.text import Kind
 from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
 from countersign.storage.database.publication import PlaceCount
+from countersign.storage.database.replication import SecondaryKind
 from countersign.storage.database.servers import Server
+from tests.registrar.replication import add_secondary, note_state, publish
 from tests.registrar.web.visitors import Site
 
 
@@ -33,6 +36,26 @@ def test_pages_are_there_before_anybody_is_registered(site: Site, path: str) -> 
     page = site.anonymous().get(path)
     assert page.status_code == 200
     assert "<h1" in page.text
+
+
+def test_everybody_sees_which_public_name_servers_have_what_is_published(
+    site: Site, office: Office
+) -> None:
+    assert "The zone" not in site.anonymous().get("/transparency").text
+    publish(office, 41)
+    publish(office, 42, records=1234)
+    details = Details(place="Lima <b>", contact="noc@muller.com.au", notify=["192.0.2.1:53"])
+    for name, serial in (("lima", 42), ("perth", 41)):
+        key, _ = add_secondary(office, name, details)
+        note_state(office, key, serial=serial, address="192.0.2.9", error="BADSIG")
+    add_secondary(office, "quito")
+    add_secondary(office, "mx-muller", Details(SecondaryKind.REPLICA))
+    text = site.anonymous().get("/transparency").text
+    assert "Lima &lt;b&gt;" in text
+    for words in ("1,234", "Not yet", "Not known", "lima", "perth", "quito"):
+        assert words in text, words
+    for hidden in ("192.0.2", "noc@", "BADSIG", "mx-muller"):
+        assert hidden not in text, hidden
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -204,6 +204,13 @@ def test_what_must_be_sensitive_is(office: Office) -> None:
         "/staff/accounts/{account:key}/revoke",
         "/staff/accounts/{account:key}/disable",
         "/staff/accounts/{account:key}/remove-factors",
+        "/staff/secondaries/add",
+        "/staff/secondaries/{secondary:key}/change",
+        "/staff/secondaries/{secondary:key}/remove",
+        "/staff/secondaries/{secondary:key}/keys/issue",
+        "/staff/secondaries/{secondary:key}/keys/rotate",
+        "/staff/secondaries/{secondary:key}/keys/{key:key}/revoke",
+        "/staff/secondaries/{secondary:key}/keys/{key:key}/reveal",
     ):
         assert ("POST", path) in fresh, path
 
@@ -266,6 +273,8 @@ def test_the_table_keeps_papers_money_and_rights_apart() -> None:
     assert who(Permission.ADJUDICATE) == {Role.ADJUDICATOR}
     assert who(Permission.SCREEN) == {Role.SCREENER}
     assert who(Permission.MANAGE_STAFF) == who(Permission.ACCREDIT) == {Role.ADMINISTRATOR}
+    assert who(Permission.MANAGE_SECONDARIES) == {Role.ADMINISTRATOR}
+    assert who(Permission.SEE_SECONDARIES) == {Role.ADMINISTRATOR, Role.AUDITOR}
     assert who(Permission.ACCEPT_CONTRACT) == {Role.OWNER}
     assert Permission.SEE_SERVER not in TABLE[Role.ADMINISTRATOR]
     changing = {
@@ -276,6 +285,7 @@ def test_the_table_keeps_papers_money_and_rights_apart() -> None:
         Permission.MANAGE_STAFF,
         Permission.ACCREDIT,
         Permission.RETRY_JOBS,
+        Permission.MANAGE_SECONDARIES,
         Permission.EDIT_APPLICATION,
     }
     assert not changing & TABLE[Role.AUDITOR]

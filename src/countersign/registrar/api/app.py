@@ -22,6 +22,7 @@ from countersign.registrar.api import (
     public,
     servers,
     sponsors,
+    zone,
 )
 from countersign.registrar.api.document import describe, first_sentence
 from countersign.registrar.api.guarding import PREFIX
@@ -31,6 +32,7 @@ from countersign.registrar.web.access import Access, declared
 
 _ROUTERS: tuple[APIRouter, ...] = (
     public.router,
+    zone.router,
     me.router,
     servers.router,
     applications.router,

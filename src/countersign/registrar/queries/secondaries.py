@@ -110,6 +110,30 @@ def status_of(work: Work, secondary: Secondary) -> SecondaryStatus:
     return _Judge(work).status(secondary, work.session.get(SecondaryState, secondary.id))
 
 
+@dataclass(frozen=True, slots=True)
+class PublicServer:
+    """What everybody may know of a public name server."""
+
+    name: str
+    place: str
+    is_current: bool | None
+    """Whether it has what is published; None: nothing was heard of it yet."""
+
+
+def public_servers(work: Work) -> list[PublicServer]:
+    """Return the public name servers, by name."""
+    return [
+        PublicServer(one.secondary.name, one.secondary.place, _is_current(one))
+        for one in statuses(work, SecondaryKind.SECONDARY)
+    ]
+
+
+def _is_current(one: SecondaryStatus) -> bool | None:
+    if one.state is None or one.state.serial is None:
+        return None
+    return one.lag is not None and one.lag.versions == 0
+
+
 def in_trouble(work: Work) -> Queue:
     """Return the secondaries that somebody should look at."""
     found = [one for one in statuses(work) if one.condition in TROUBLE]

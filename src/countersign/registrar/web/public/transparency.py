@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from countersign.registrar.queries import figures
+from countersign.registrar.queries import figures, secondaries
 from countersign.registrar.web.access import PUBLIC
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.visit import Visit
@@ -22,6 +22,8 @@ def transparency(visit: Visit) -> Response:
     with visit.reading() as work:
         months = figures.by_month(work)
         states = figures.by_state(work)
+        zone = secondaries.zone_status(work)
+        servers = secondaries.public_servers(work)
     none = [0] * len(months.months)
     amounts = {
         kind.removeprefix(_FORFEITED): values
@@ -50,4 +52,6 @@ def transparency(visit: Visit) -> Response:
         reports=months.counts.get("report", none),
         forfeited=amounts or {visit.office.config.money.currency: none},
         states=[(state, states[state]) for state in _SHOWN],
+        zone=zone,
+        servers=servers,
     )
