@@ -7,12 +7,13 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from countersign.demo.dns_server import DnsServer
 from countersign.registrar.jobs.queue import counts
 from countersign.registrar.operations.office import Office, utc_now
 from countersign.rules.life_cycle import PUBLISHED, TRANSITIONS, Action, Effect, State
@@ -25,20 +26,29 @@ from tests.registrar.jobs.doing import letters
 from tests.registrar.jobs.killing import COUNTED, Story, start_worker
 from tests.registrar.operations import treasury
 from tests.registrar.publishing.checking import check_journal, check_published
+from tests.registrar.web.resolving import name_server
 
 KILLS = {"sqlite": 100, "postgresql": 40}
 
 
+@pytest.fixture
+def resolver() -> Iterator[DnsServer]:
+    """A resolver that knows none of the names."""
+    with name_server() as server:
+        yield server
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_killed_workers_lose_nothing_and_do_nothing_twice(office: Office, tmp_path: Path) -> None:
+def test_killed_workers_lose_nothing_and_do_nothing_twice(
+    office: Office, resolver: DnsServer
+) -> None:
     config = office.config
     config = config.model_copy(
         update={
             "lease_seconds": 0.5,
-            # Nobody answers there, at once.
             "certification": config.certification.model_copy(
-                update={"nameservers": ("127.0.0.1:9",)}
+                update={"nameservers": (resolver.endpoint,)}
             ),
             "money": config.money.model_copy(update={"reply_days": 0}),
         }

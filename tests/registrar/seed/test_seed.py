@@ -11,6 +11,7 @@ from countersign.registrar.operations.applications import begin
 from countersign.registrar.operations.ledger import added_up, ledger_account
 from countersign.registrar.operations.listing import current_listing
 from countersign.registrar.operations.office import Actor, Office
+from countersign.registrar.publishing.publisher import ensure_published
 from countersign.registrar.queries.figures import LEDGER
 from countersign.registrar.seed.seeding import SeedError, seed
 from countersign.rules.life_cycle import TRANSITIONS, Action, State
@@ -23,7 +24,9 @@ from countersign.storage.database.publication import (
     StateCount,
 )
 from countersign.storage.database.servers import ApplicantKind, Server, ServerEvent
+from tests.registrar.jobs.doing import do_jobs
 from tests.registrar.operations.life import make_account
+from tests.registrar.publishing.checking import check_published
 
 NUMBER = 300
 LISTED = {State.ACTIVE: Listing.REGISTERED, State.SUSPENDED: Listing.SUSPENDED}
@@ -122,3 +125,15 @@ def test_the_same_number_gives_the_same_names(seeded: Office) -> None:
     with seeded.reading() as work:
         assert work.session.scalars(select(Server.hostname).order_by(Server.id)).all() == names
     assert len(set(names)) == NUMBER
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_made_up_servers_are_published(office: Office, has_run: bool) -> None:
+    if has_run:
+        ensure_published(office)
+    seed(office, NUMBER)
+    if has_run:
+        assert do_jobs(office, ["publish"]) == [("publish", "done")]
+    else:
+        ensure_published(office)
+    assert len(check_published(office)) > NUMBER

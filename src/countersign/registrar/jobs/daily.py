@@ -24,6 +24,7 @@ from countersign.registrar.operations.statements import carry_forward
 from countersign.registrar.operations.undertakings import end_undertakings
 from countersign.registrar.publishing.addresses import forget_those_who_left
 from countersign.registrar.publishing.journal import prune
+from countersign.registrar.publishing.publisher import check_copy
 from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
 
 log = structlog.get_logger()
@@ -78,6 +79,7 @@ STEPS: dict[str, Callable[[Office], object]] = {
     "keys": rewrap_all,
     "addresses of those who left": forget_those_who_left,
     "journal of the zone": prune,
+    "copy of the zone": check_copy,
     "sessions": remove_sessions,
     "one-time tokens": remove_tokens,
     "answers to programs": remove_answers,

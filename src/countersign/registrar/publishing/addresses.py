@@ -26,7 +26,7 @@ SERVERS_AT_ONCE = 500
 ADDRESSES_OF_FAMILY = 32
 """Addresses of one family that a server is listed with at most."""
 _ADDRESSES_IN_ORDER = 500
-_TIMEOUT, _LIFETIME = 3.0, 8.0
+_TIMEOUT, _LIFETIME = 2.0, 6.0
 _KINDS = {4: "A", 6: "AAAA"}
 
 
@@ -144,14 +144,17 @@ async def _look_up(config: RegistrarConfig, servers: Sequence[tuple[int, str]]) 
 async def _families(
     client: CachingClient, hostname: str, allow_reserved: bool
 ) -> dict[int, frozenset[str]]:
+    answers = await asyncio.gather(
+        *(client.ask(hostname, kind) for kind in _KINDS.values()), return_exceptions=True
+    )
     families: dict[int, frozenset[str]] = {}
-    for version, kind in _KINDS.items():
-        try:
-            records = await client.ask(hostname, kind)
-        except ResolutionFailedError:
+    for version, answer in zip(_KINDS, answers, strict=True):
+        if isinstance(answer, ResolutionFailedError):
             continue
-        if records.data or records.is_certain:
-            texts = (str(one.address) for one in records.data)
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer.data or answer.is_certain:
+            texts = (str(one.address) for one in answer.data)
             families[version] = _listable(texts, allow_reserved)
     return families
 

@@ -11,6 +11,7 @@ from sqlalchemy import Table, func, insert, select, text
 from countersign.registrar.operations.ledger import ledger_account
 from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.operations.statements import carry_forward
+from countersign.registrar.publishing.orders import PUBLISH
 from countersign.registrar.seed.cast import Casting
 from countersign.registrar.seed.lives import live
 from countersign.registrar.seed.rows import Batch, CommonAccounts, RowMaker
@@ -78,6 +79,7 @@ def seed(
             progress(size)
     with office.work() as work:
         _move_sequences(work)
+        work.order(PUBLISH, {"whole": True})
     carry_forward(office)
     with office.database.engine.connect() as connection:
         connection.execute(text("ANALYZE"))
