@@ -55,13 +55,12 @@ def keep(context: typer.Context, config: FileOption = None) -> None:
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    from countersign.gateway.supervisor import notify
     from countersign.registry.replica.service import run_replica
 
     settings = _read(context, None)
     configure_log(settings.log)
     try:
-        run_replica(settings, on_current=lambda: notify("READY=1"))
+        run_replica(settings)
     except ReplicaError as error:
         fail(f"countersign replica: {error}", 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from rich.markup import escape
 from rich.table import Table
 
 from countersign.registry.replica.settings import ReplicaConfig
@@ -49,6 +50,9 @@ def as_table(settings: ReplicaConfig, standing: Standing) -> Table:
         ("replica", f"process {state.process}" if state and standing.is_kept else "not running")
     )
     if state is not None:
+        rows += [(f"primary {endpoint}", said) for endpoint, said in state.primaries.items()]
+        if state.transfer and standing.is_kept:
+            rows.append(("transfers", f"{state.transfer}, since {_moment(state.transfer_since)}"))
         rows.append(("lag", f"{state.lag:g} seconds at the last change"))
         if state.error:
             rows.append(("error now", f"{state.error} (since {_moment(state.error_at)})"))
@@ -58,7 +62,7 @@ def as_table(settings: ReplicaConfig, standing: Standing) -> Table:
             shrink = f"from {state.shrink.before:,} to {state.shrink.after:,} records"
             rows.append(("refused to shrink", f"{shrink}, serial {state.shrink.serial}"))
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(escape(name), escape(value))
     return table
 
 

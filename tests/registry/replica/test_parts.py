@@ -176,6 +176,7 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, object], words:
     st.builds(
         State,
         primary=st.text(max_size=20),
+        primaries=st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3),
         error=st.text(max_size=20),
         error_at=times,
         shrink=st.none() | st.builds(Shrink, st.integers(0, 2**32), st.integers(0), st.integers(0)),

@@ -25,6 +25,8 @@ from countersign.registry.transfer.keys import TsigKey
 log = structlog.get_logger()
 
 _LOCK = "puller.lock"
+DOUBTED = 0.0
+"""When a damaged copy was last confirmed: never, so that it counts as stale."""
 
 
 class Keeper:
@@ -63,7 +65,7 @@ class Keeper:
                 if change.meta is not None:
                     change.commit(
                         serial=change.meta.serial,
-                        checked_at=0.0,
+                        checked_at=DOUBTED,
                         loaded_at=change.meta.loaded_at,
                     )
         except CopyError as error:

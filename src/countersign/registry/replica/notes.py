@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ class State:
 
     primary: str = ""
     """The one that served last."""
+    primaries: dict[str, str] = field(default_factory=dict)
+    """What each has said last: its serial, or what was wrong."""
+    transfer: str = ""
+    """What is being transferred now."""
+    transfer_since: float = 0.0
     error: str = ""
     """What is wrong now; empty: nothing."""
     error_at: float = 0.0

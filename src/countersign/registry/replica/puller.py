@@ -7,7 +7,6 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -16,17 +15,17 @@ from countersign.registry.copy.errors import CopyError
 from countersign.registry.copy.meta import CopyMeta
 from countersign.registry.replica.asking import SerialAsker
 from countersign.registry.replica.faults import Fault, ReplicaError, ShrunkError
-from countersign.registry.replica.keeper import Keeper
+from countersign.registry.replica.keeper import DOUBTED, Keeper
 from countersign.registry.replica.line import Stopper
 from countersign.registry.replica.metrics import ReplicaMetrics
 from countersign.registry.replica.notes import Shrink
-from countersign.registry.replica.primaries import Primaries, Primary, Waits
+from countersign.registry.replica.polling import Answer, Poll
+from countersign.registry.replica.primaries import Primaries, Waits
 from countersign.registry.replica.reporting import Report
-from countersign.registry.replica.settings import ReplicaConfig, split_endpoint
+from countersign.registry.replica.settings import ReplicaConfig
 from countersign.registry.replica.transfer import Order, Taken
 from countersign.registry.replica.whole_check import check_whole
 from countersign.registry.replica.words import Words
-from countersign.registry.transfer.asking import SoaAnswer
 from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.zone.names import zone_wire
 from countersign.registry.zone.serial import is_newer, lag
@@ -38,39 +37,16 @@ _FALL_BACK = frozenset({Fault.DIVERGED, Fault.DIGEST, Fault.MALFORMED, Fault.REF
 """After these faults of an incremental transfer the whole zone is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    primary: Primary
-    soa: SoaAnswer
-    at: float
-    """Unix seconds."""
-
-    @property
-    def checked_at(self) -> float:
-        """Since when, at the latest, this was what the first primary of the chain had."""
-        if self.soa.left is None:
-            return self.at
-        return self.at - max(0, self.soa.expire - self.soa.left)
-
-
 class Puller:
     """Keeps a copy up to date until told to stop."""
 
-    def __init__(
-        self,
-        config: ReplicaConfig,
-        key: TsigKey,
-        metrics: ReplicaMetrics,
-        on_current: Callable[[], None] = lambda: None,
-    ) -> None:
-        """``on_current``: called once there is a copy that a primary has confirmed."""
+    def __init__(self, config: ReplicaConfig, key: TsigKey, metrics: ReplicaMetrics) -> None:
         settings = config.replica
         self._config = config
         self._settings = settings
         self._key = key
         self._metrics = metrics
-        self._on_current: Callable[[], None] | None = on_current
-        self._asker = SerialAsker(
+        asker = SerialAsker(
             zone_wire(config.zone), key, settings.source_address, settings.question_timeout
         )
         waits = Waits(
@@ -85,8 +61,8 @@ class Puller:
         self._keeper: Keeper
         self._words = Words(config.directory)
         self._report = Report(config.directory, metrics)
+        self._poll = Poll(self._primaries, asker, self._report, metrics)
         self._wake = asyncio.Event()
-        self._notified_by = ""
         self._seen: tuple[int, float] | None = None
         self._is_doubted = False
 
@@ -97,6 +73,8 @@ class Puller:
                 functools.partial(Keeper, self._config, self._key, self._stopper)
             )
             try:
+                meta = await self._in_writer(self._keeper.meta)
+                self._is_doubted = meta is not None and meta.checked_at == DOUBTED
                 await self._follow_until(stop)
             finally:
                 await self._in_writer(self._keeper.close)
@@ -106,7 +84,7 @@ class Puller:
     def notified(self, address: str, serial: int | None) -> None:
         """Take a NOTIFY that was proven: ask at once. ``address``: who sent it."""
         log.debug("notified", primary=address, serial=serial)
-        self._notified_by = address
+        self._poll.notified(address)
         self._wake.set()
 
     async def _follow_until(self, stop: asyncio.Event) -> None:
@@ -145,7 +123,7 @@ class Puller:
         self._report.begin()
         try:
             meta = await self._in_writer(self._keeper.meta)
-            answers = await self._ask(meta)
+            answers = await self._poll.ask(meta.serial if meta is not None else None)
             if not await self._take_newest(answers, meta):
                 await self._confirm(answers, meta)
             meta = await self._in_writer(self._keeper.meta)
@@ -153,49 +131,8 @@ class Puller:
             self._report.failed("", error)
             meta = None
         await asyncio.to_thread(self._report.end, meta)
-        if self._on_current is not None and self._report.is_current:
-            self._on_current()
-            self._on_current = None
 
-    async def _ask(self, meta: CopyMeta | None) -> list[_Answer]:
-        """Ask primaries until one has what we have or more; all of them, if it is time to."""
-        now = time.monotonic()
-        self._hear_notified()
-        in_order = self._primaries.in_order(now)
-        if self._primaries.survey_is_due(now):
-            found = await asyncio.gather(*(self._ask_one(primary) for primary in in_order))
-            return [answer for answer in found if answer is not None]
-        answers = []
-        for primary in in_order:
-            answer = await self._ask_one(primary)
-            if answer is not None:
-                answers.append(answer)
-                if meta is None or lag(meta.serial, answer.soa.serial) >= 0:
-                    break
-        return answers
-
-    def _hear_notified(self) -> None:
-        """Put a primary first that has something to tell."""
-        address, self._notified_by = self._notified_by, ""
-        for primary in self._primaries.all:
-            if address and split_endpoint(primary.endpoint)[0] == address:
-                primary.asking.succeeded()
-                self._primaries.remember(primary)
-                return
-
-    async def _ask_one(self, primary: Primary) -> _Answer | None:
-        try:
-            soa = await self._asker.ask(primary.endpoint)
-        except ReplicaError as error:
-            self._metrics.asked(error.fault.value)
-            self._report.failed(primary.endpoint, error)
-            primary.asking.failed(time.monotonic())
-            return None
-        self._metrics.asked("answered")
-        primary.asking.succeeded()
-        return _Answer(primary, soa, time.time())
-
-    async def _take_newest(self, answers: list[_Answer], meta: CopyMeta | None) -> bool:
+    async def _take_newest(self, answers: list[Answer], meta: CopyMeta | None) -> bool:
         """Transfer from whoever has the newest; True: it is settled, for good or bad."""
         newer = [one for one in answers if self._is_wanted(one.soa.serial, meta)]
         if not newer:
@@ -218,7 +155,7 @@ class Puller:
         least = 0 if self._is_doubted else 1
         return lag(meta.serial, serial) >= least
 
-    async def _transfer(self, answer: _Answer, *, whole: bool) -> bool:
+    async def _transfer(self, answer: Answer, *, whole: bool) -> bool:
         """Transfer from a primary; False: it failed, and was reported."""
         primary = answer.primary
         try:
@@ -238,7 +175,7 @@ class Puller:
             self._took(taken)
         return True
 
-    async def _take(self, answer: _Answer, *, whole: bool) -> Taken | None:
+    async def _take(self, answer: Answer, *, whole: bool) -> Taken | None:
         try:
             return await self._order(answer, whole=whole)
         except ReplicaError as error:
@@ -251,9 +188,10 @@ class Puller:
             )
             return await self._order(answer, whole=True)
 
-    async def _order(self, answer: _Answer, *, whole: bool) -> Taken | None:
+    async def _order(self, answer: Answer, *, whole: bool) -> Taken | None:
         order = Order(answer.primary.endpoint, whole, answer.checked_at, self._words.may_shrink_to)
         kind = "axfr" if whole else "ixfr"
+        await asyncio.to_thread(self._report.transfers, kind, order.endpoint)
         try:
             taken = await self._in_writer(functools.partial(self._keeper.take, order))
         except ReplicaError as error:
@@ -275,7 +213,7 @@ class Puller:
             self._seen = None
         self._report.took(taken, waited)
 
-    async def _confirm(self, answers: list[_Answer], meta: CopyMeta | None) -> None:
+    async def _confirm(self, answers: list[Answer], meta: CopyMeta | None) -> None:
         """Note what it means that nobody has anything newer."""
         self._seen = None
         if meta is None:

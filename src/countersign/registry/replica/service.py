@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -22,27 +22,22 @@ from countersign.registry.zone.names import zone_wire
 log = structlog.get_logger()
 
 
-def run_replica(
-    config: ReplicaConfig,
-    *,
-    lifeline: int | None = None,
-    on_current: Callable[[], None] = lambda: None,
-) -> None:
+def run_replica(config: ReplicaConfig, *, lifeline: int | None = None) -> None:
     """Keep the copy up to date until SIGTERM or SIGINT.
 
-    lifeline: a pipe whose end means that the supervisor is gone. on_current: called once there
-    is a copy that a primary has confirmed. Raises :class:`ReplicaError`, which says what to do.
+    lifeline: a pipe whose end means that the supervisor is gone. Raises :class:`ReplicaError`,
+    which says what to do.
     """
-    asyncio.run(_run(config, lifeline, on_current))
+    asyncio.run(_run(config, lifeline))
 
 
-async def _run(config: ReplicaConfig, lifeline: int | None, on_current: Callable[[], None]) -> None:
+async def _run(config: ReplicaConfig, lifeline: int | None) -> None:
     stop = asyncio.Event()
     _hear_signals(stop, lifeline)
     key = load_key(config)
     registry = CollectorRegistry()
     metrics = ReplicaMetrics(registry)
-    puller = Puller(config, key, metrics, on_current)
+    puller = Puller(config, key, metrics)
     settings = config.replica
     listener = NotifyListener(
         zone_wire(config.zone),

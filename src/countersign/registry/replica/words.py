@@ -36,8 +36,9 @@ class Words:
         return True
 
     def acted(self) -> None:
-        """Drop all: a zone was put in place."""
-        for word in (RESET, ACCEPT_SHRINK):
+        """Drop what was known when a zone was put in place; what was said since stays."""
+        known = {RESET: self.reset, ACCEPT_SHRINK: self.may_shrink_to is not None}
+        for word in (one for one, is_known in known.items() if is_known):
             with contextlib.suppress(OSError):
                 drop_word(self._directory, word)
         self.reset, self.may_shrink_to = False, None
