@@ -12,7 +12,12 @@ from countersign.rules.admission import Admission, BlockRule, Client, admit, ref
 from countersign.rules.network import canonical, in_networks, is_callback_target, network_key
 from countersign.rules.routing import NoRoute, Route, route
 from countersign.rules.suspension import Answer, Rule, Standing, decide
-from countersign.rules.verification import Consequence, Outcome, judge
+from countersign.rules.verification import (
+    Consequence,
+    Outcome,
+    judge,
+    refusal_by_registry,
+)
 
 standings, rules = st.sampled_from(Standing), st.sampled_from(Rule)
 
@@ -51,6 +56,19 @@ def test_guessing_never_gets_easier_nor_lasts_longer(guesses: list[bool], rule: 
         elif not is_own:
             assert decision.suspend is Standing.WRONG_ID
         standing = decision.suspend or standing
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_a_copy_too_old_to_tell_refuses_nobody_that_it_does_not_know(
+    is_listed: bool, is_suspended: bool, is_stale: bool
+) -> None:
+    outcome = refusal_by_registry(is_listed=is_listed, is_suspended=is_suspended, is_stale=is_stale)
+    if is_listed:
+        assert outcome is (Outcome.SUSPENDED_SERVER if is_suspended else None)
+    else:
+        assert outcome is not None
+        consequence = judge(outcome).consequence
+        assert consequence is (Consequence.DEFER if is_stale else Consequence.REFUSE_AND_BLOCK)
 
 
 def test_only_a_no_blocks_and_only_a_proof_admits() -> None:
