@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 import structlog.testing
 from httpx import Response
+from typer.testing import CliRunner
 
+from countersign.cli.main import app
+from countersign.gateway.config import Config
 from countersign.registrar.operations import secondary_keys
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.operations.secondary_keys import keys_now
 from countersign.registry.transfer.keys import TsigKey, parse_key
 from countersign.rules.roles import Role
+from countersign.settings.file import parse_config
 from countersign.storage.database.replication import Secondary, SecondaryKind
 from tests.registrar.conftest import Clock
 from tests.registrar.replication import add_secondary, note_state, publish
@@ -233,6 +238,38 @@ class TestChanges:
         answer = visitor.post(f"{LIST}/{secondary_id}/{deed}", page=f"{LIST}/{secondary_id}")
         assert answer.headers["location"].startswith("/account/prove?")
         assert len(good_keys(office)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+class TestHints:
+    def test_the_commands_for_name_servers_do_as_they_stand(
+        self, site: Site, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        secondary_id, key = add_secondary(office)
+        text = site.visitor(Role.AUDITOR).get(f"{LIST}/{secondary_id}").text
+        commands = re.findall(r"<code>(countersign setup [^<]+)</code>", text)
+        assert [command.split()[2] for command in commands] == ["knot", "nsd", "bind"]
+        monkeypatch.chdir(tmp_path)
+        file = tmp_path / "frankfurt-1.key"
+        file.touch(0o600)
+        file.write_text(key.to_text())
+        for command in commands:
+            result = CliRunner().invoke(app, html.unescape(command).split()[1:])
+            assert result.exit_code == 0, result.stderr
+            assert "registry.example" in result.stdout
+
+    def test_a_gateway_takes_the_settings_of_a_replica_as_they_stand(
+        self, site: Site, office: Office
+    ) -> None:
+        secondary_id, _ = add_secondary(office, "lima", Details(SecondaryKind.REPLICA))
+        text = site.visitor(Role.AUDITOR).get(f"{LIST}/{secondary_id}").text
+        found = re.search(r"<pre><code>(.*?)</code></pre>", text, re.DOTALL)
+        assert found is not None
+        settings = html.unescape(found[1])
+        config = parse_config(f'hostname = "mail.example.org"\n{settings}\n', Config)
+        assert config.registry.zone == "registry.example"
+        assert config.registry.replica.primaries == office.config.primary.listen
+        assert config.registry.replica.key_file == Path("/etc/countersign/lima.key")
 
 
 @pytest.mark.slow
