@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.registry [--names 1000000] [--servers 200000] [--secondaries 1 3 20]
        [--decisions 60] [--parts look-ups loading publication lag] [--directory DIRECTORY]
 
-A run of a minute: --names 100000 --servers 5000 --secondaries 1 3 --decisions 20
+A run of some minutes: --names 100000 --servers 2000 --secondaries 1 3 --decisions 20
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import structlog
 from rich.console import Console
 
-from benchmarks.registry import loading, looking_up
+from benchmarks.registry import lag, loading, looking_up, publication
 from benchmarks.registry.figures import Part, Steps, write
+from benchmarks.registry.registrar import Registrar, make_registrar
 
 RESULTS = Path("benchmarks/results/registry.json")
 PROGRAMS = ("knotd", "knotc", "rbldnsd")
@@ -37,23 +39,60 @@ def main() -> None:
         console.print(f"[red]make bench-registry:[/] {', '.join(missing)}: .ci/install-packages")
         sys.exit(2)
     measured: dict[str, Part] = {}
-    with Steps(console) as steps:
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="countersign-bench-", dir=options.directory
+        ) as directory,
+        Steps(console) as steps,
+    ):
+        run = Run(options, Path(directory), steps)
         for name in options.parts:
-            with tempfile.TemporaryDirectory(
-                prefix="countersign-bench-", dir=options.directory
-            ) as directory:
-                measured[_title(name, options)] = _PARTS[name](options, Path(directory), steps)
+            measured[_title(name, options)] = _PARTS[name](run)
     for part in measured.values():
         console.print(part.table())
     write(RESULTS, measured)
     console.print(f"Written to {RESULTS}")
 
 
-_PARTS: dict[str, Callable[[argparse.Namespace, Path, Steps], Part]] = {
-    "look-ups": lambda options, directory, steps: looking_up.measure(
-        min(options.names, _LOOK_UP_NAMES), directory, steps
-    ),
-    "loading": lambda options, directory, steps: loading.measure(options.names, directory, steps),
+class Run:
+    """What the parts of a run share."""
+
+    def __init__(self, options: argparse.Namespace, directory: Path, steps: Steps) -> None:
+        self._options = options
+        self._directory = directory
+        self._steps = steps
+
+    def look_ups(self) -> Part:
+        names = min(self._options.names, _LOOK_UP_NAMES)
+        return looking_up.measure(names, self._new_directory("look-ups"), self._steps)
+
+    def loading(self) -> Part:
+        return loading.measure(self._options.names, self._new_directory("loading"), self._steps)
+
+    def publication(self) -> Part:
+        return publication.measure(self._registrar, self._options.servers, self._steps)
+
+    def lag(self) -> Part:
+        options, directory = self._options, self._new_directory("lag")
+        return lag.measure(
+            self._registrar, options.secondaries, options.decisions, directory, self._steps
+        )
+
+    @cached_property
+    def _registrar(self) -> Registrar:
+        return make_registrar(self._directory, self._options.servers, self._steps)
+
+    def _new_directory(self, name: str) -> Path:
+        made = self._directory / name
+        made.mkdir()
+        return made
+
+
+_PARTS: dict[str, Callable[[Run], Part]] = {
+    "look-ups": Run.look_ups,
+    "loading": Run.loading,
+    "publication": Run.publication,
+    "lag": Run.lag,
 }
 
 
