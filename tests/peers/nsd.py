@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from pathlib import Path
+
 from countersign.registry.transfer.keys import TsigKey
 from tests.peers.dns_peer import DnsPeer
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
+PROCESSES = 3
+"""One for transfers, one that waits for its children, and one child that answers."""
+
+
 class Nsd(DnsPeer):
     """One instance. It does not sign."""
 
     program = "nsd"
+
+    def is_settled(self) -> bool:
+        """Whether no former process is left, which would answer from a former copy."""
+        return len(self._processes()) == PROCESSES
 
     def command(self) -> list[str]:
         return ["/usr/sbin/nsd", "-d", "-c", str(self.configuration_file)]
@@ -49,6 +61,14 @@ class Nsd(DnsPeer):
             lines += ["zone:", f'    name: "{zone}"', f'    zonefile: "{self.zone_file_of(zone)}"']
             lines += self._transfers()
         return "\n".join([*lines, ""])
+
+    def _processes(self) -> list[int]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(int(path.name)) == self.process_id:
+                    found.append(int(path.name))
+        return found
 
     def _transfers(self) -> list[str]:
         settings = self.settings
