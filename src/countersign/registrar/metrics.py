@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from countersign.registrar.jobs.queue import counts
 from countersign.registrar.operations.office import Office
+from countersign.registrar.primary.metrics import ZoneCollector, collect_files
 from countersign.storage.database.publication import StateCount
 
 
@@ -43,10 +44,11 @@ class RegistrarCollector(Collector):
         return []
 
 
-def serve_metrics(office: Office) -> Callable[[], None]:
+def serve_metrics(office: Office, registry: CollectorRegistry | None = None) -> Callable[[], None]:
     """Serve /metrics where the configuration says, if at all; returns what stops it.
 
-    Raises :class:`OSError` and :class:`ValueError` for an address that cannot be used.
+    registry: with what this process counts itself; default: with what the primary beside it
+    counts. Raises :class:`OSError` and :class:`ValueError` for an address that cannot be used.
     """
     endpoint = office.config.metrics.listen
     if not endpoint:
@@ -54,7 +56,10 @@ def serve_metrics(office: Office) -> Callable[[], None]:
     host, _, port = endpoint.rpartition(":")
     if endpoint.startswith("unix:"):
         raise ValueError("metrics.listen is written ADDRESS:PORT")
-    registry = CollectorRegistry()
+    if registry is None:
+        registry = CollectorRegistry()
+        collect_files(office.config, registry)
     registry.register(RegistrarCollector(office))
+    registry.register(ZoneCollector(office))
     server, _thread = start_http_server(int(port), host.strip("[]"), registry=registry)
     return server.shutdown

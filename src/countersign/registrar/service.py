@@ -1,4 +1,7 @@
-"""The registrar as a service: website, API and workers in one process; or workers alone."""
+"""The registrar as a service: website, API and workers in one process; or workers alone.
+
+The primary name server is a process beside the service, which keeps it running.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from countersign.registrar.metrics import serve_metrics
 from countersign.registrar.opening import OpeningError, has_staff, open_office
 from countersign.registrar.operations.office import Office
 from countersign.registrar.particulars.places import all_cities
+from countersign.registrar.primary.inside import PrimaryProcess
 from countersign.registrar.publishing.publisher import ensure_published
 from countersign.registry.copy.errors import CopyError
 from countersign.registry.zone.names import OwnerNameError
@@ -35,7 +39,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = None) -> None:
     """Run website, API and workers until SIGTERM or SIGINT.
 
-    ready: called with the website's address once it answers. Raises :class:`OpeningError`.
+    ready: called with the website's address once it answers, and the primary too. Raises
+    :class:`OpeningError`.
     """
     from countersign.registrar.api.app import make_api
     from countersign.registrar.web.app import make_app
@@ -55,7 +60,8 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
                 timeout_graceful_shutdown=FINISHING_SECONDS,
             )
         )
-        with _quiet_signals(server), _working(office, config.jobs):
+        _publish(office)
+        with _quiet_signals(server), _primary(office), _working(office, config.jobs):
             _tell_of_first_start(office)
             _tell_of_letters(config)
             _load_cities()
@@ -79,9 +85,11 @@ def run_worker(config: RegistrarConfig, threads: int | None = None) -> None:
     stop = threading.Event()
     for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
-    with _opened(config) as office, _working(office, threads or max(1, config.jobs)):
-        log.info("worker is at work")
-        stop.wait()
+    with _opened(config) as office:
+        _publish(office)
+        with _working(office, threads or max(1, config.jobs)):
+            log.info("worker is at work")
+            stop.wait()
     log.info("worker has stopped")
 
 
@@ -99,16 +107,31 @@ def _opened(config: RegistrarConfig) -> Iterator[Office]:
         office.database.close()
 
 
-@contextlib.contextmanager
-def _working(office: Office, threads: int) -> Iterator[None]:
-    """Let workers work during the block, and finish what they have begun."""
+def _publish(office: Office) -> None:
+    """Publish what was decided while no worker ran here, and what other settings make."""
     try:
-        # What was decided while no worker ran here, and what other settings make of the zone.
         ensure_published(office)
     except CopyError as error:
         raise OpeningError(str(error)) from error
     except OwnerNameError as error:
         raise OpeningError(f"publication: {error}") from error
+
+
+@contextlib.contextmanager
+def _primary(office: Office) -> Iterator[None]:
+    """Keep the primary running beside the block, if it is to be here."""
+    settings = office.config.primary
+    if not settings.inside or not settings.listen:
+        yield
+        return
+    with PrimaryProcess(office.config) as process:
+        log.info("primary runs beside the service", listen=process.listening)
+        yield
+
+
+@contextlib.contextmanager
+def _working(office: Office, threads: int) -> Iterator[None]:
+    """Let workers work during the block, and finish what they have begun."""
     with Workers(office, KINDS, threads=threads) as workers:
         try:
             yield

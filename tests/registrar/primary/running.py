@@ -19,6 +19,7 @@ import dns.tsig
 import dns.tsigkeyring
 import dns.xfr
 import dns.zone
+from sqlalchemy import insert
 
 from countersign.registrar.config import Primary as PrimarySettings
 from countersign.registrar.config import RegistrarConfig
@@ -34,7 +35,9 @@ from countersign.registrar.publishing.publisher import ensure_published, publish
 from countersign.registry.transfer.keys import TsigKey
 from countersign.rules.life_cycle import State
 from countersign.storage.database.replication import SecondaryState
-from tests.registrar.publishing.making import add_server, change
+from countersign.storage.database.servers import ApplicantKind, Server
+from tests.registrar.operations import life
+from tests.registrar.publishing.making import SINCE, add_server, change
 
 SECONDS = 10.0
 """How long something may take that takes a moment."""
@@ -55,6 +58,28 @@ def add_secondary(
         details = Details(notify=notify, ask=ask, contact=contact)
         secondary, key = secondaries.add(work, SYSTEM, name, details)
         return secondary.id, key
+
+
+def fill(office: Office, names: int) -> None:
+    """Register many servers at once; the next publication takes the zone anew."""
+    owner = life.make_account(office, life.OWNER_EMAIL)
+    with office.work() as work:
+        work.session.execute(
+            insert(Server),
+            [
+                {
+                    "hostname": f"host{number}.example.org",
+                    "state": State.ACTIVE,
+                    "state_since": SINCE,
+                    "owner_id": owner,
+                    "kind": ApplicantKind.INDIVIDUAL,
+                    "created_at": SINCE,
+                    "version": 1,
+                }
+                for number in range(names)
+            ],
+        )
+        work.order("publish", {"whole": True})
 
 
 def rotate(office: Office, secondary_id: int) -> TsigKey:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import struct
+import termios
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -164,6 +167,12 @@ class Connection:
         self._writer.write(len(message).to_bytes(2, "big") + message)
         await self._drain()
 
+    def _waiting(self) -> int:
+        """Return how many octets the other side has not taken: the system's share too."""
+        descriptor = self._writer.get_extra_info("socket").fileno()
+        queued = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
+        return int(self._writer.transport.get_write_buffer_size() + queued)
+
     async def _drain(self, *, everything: bool = False) -> None:
         """Wait until there is room for more, or all has gone. Raises :class:`StalledError`."""
         transport = self._writer.transport
@@ -171,12 +180,12 @@ class Connection:
             transport.set_write_buffer_limits(high=0)
         try:
             while True:
-                waiting = transport.get_write_buffer_size()
+                waiting = self._waiting()
                 try:
                     async with asyncio.timeout(self._settings.idle_seconds):
                         return await self._writer.drain()
                 except TimeoutError:
-                    if transport.get_write_buffer_size() >= waiting:
+                    if self._waiting() >= waiting:
                         raise StalledError from None
         finally:
             if everything and not transport.is_closing():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 _WAITING = 16
 """Datagrams that wait to be read; others are dropped."""
@@ -20,8 +21,8 @@ class Line(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Neither asyncio's nor uvloop's is an instance of what it is.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """Keep a datagram until it is read."""

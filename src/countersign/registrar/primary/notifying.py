@@ -38,7 +38,10 @@ class _Call:
 
     began: float
     """When it sends, in monotonic seconds."""
+    peer: Peer
     task: asyncio.Task[None]
+    serial: int | None = None
+    """What it tells of; None: it has not sent yet."""
 
 
 class Notifier:
@@ -78,7 +81,7 @@ class Notifier:
         if peer is None or not peer.keys or self._zone.current is None:
             return
         for endpoint in peer.notify:
-            self._begin(secondary_id, endpoint)
+            self._begin(peer, endpoint, self._zone.current.serial)
 
     async def stop(self) -> None:
         """End all dialogues."""
@@ -87,17 +90,17 @@ class Notifier:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, secondary_id: int, endpoint: str) -> None:
-        name, now = (secondary_id, endpoint), time.monotonic()
+    def _begin(self, peer: Peer, endpoint: str, serial: int) -> None:
+        name, now = (peer.id, endpoint), time.monotonic()
         before = self._calls.get(name)
-        if before is not None and before.began > now:
-            # It has not sent yet, and will tell of what is served then.
-            return
-        begins = now if before is None else max(now, before.began + GAP_SECONDS)
-        if before is not None:
+        if before is not None and not before.task.done():
+            # One that has not sent yet will tell of what is served then.
+            if before.serial is None or (before.serial == serial and before.peer == peer):
+                return
             before.task.cancel()
-        task = asyncio.create_task(self._run(secondary_id, endpoint, begins - now))
-        call = self._calls[name] = _Call(begins, task)
+        begins = now if before is None else max(now, before.began + GAP_SECONDS)
+        task = asyncio.create_task(self._run(name, begins - now))
+        call = self._calls[name] = _Call(begins, peer, task)
 
         def forget(_: asyncio.Task[None]) -> None:
             if self._calls.get(name) is call and call.began + GAP_SECONDS <= time.monotonic():
@@ -105,11 +108,13 @@ class Notifier:
 
         task.add_done_callback(forget)
 
-    async def _run(self, secondary_id: int, endpoint: str, pause: float) -> None:
+    async def _run(self, name: tuple[int, str], pause: float) -> None:
         await asyncio.sleep(pause)
+        secondary_id, endpoint = name
         peer, served = self._known().peers.get(secondary_id), self._zone.current
-        if peer is None or served is None:
+        if peer is None or served is None or not peer.keys:
             return
+        self._calls[name].peer, self._calls[name].serial = peer, served.serial
         try:
             await self._tell(peer, endpoint, served)
         except (NoAnswerError, RefusedError) as error:

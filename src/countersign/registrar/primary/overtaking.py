@@ -46,4 +46,4 @@ class Overtaker:
             )
             return None
         self._at = now
-        return publish_anew(self._office, self._copy, above=serial)
+        return publish_anew(self._office, self._copy, above=serial).serial
