@@ -12,7 +12,6 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -24,6 +23,9 @@ import pytest
 from countersign.registry.transfer.keys import TsigKey
 from tests.gateway.world import free_port
 from tests.peers import dns_questions
+from tests.peers.dns_settings import Peer, Settings
+
+__all__ = ["DnsPeer", "Peer", "Settings", "skip_without"]
 
 SECONDS = 30.0
 
@@ -39,43 +41,6 @@ def skip_without(*programs: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Another server: one to transfer from, or one to send NOTIFY to."""
-
-    endpoint: str
-    """ADDRESS:PORT or [IPV6]:PORT."""
-    key: TsigKey | None = None
-
-    @property
-    def address(self) -> str:
-        return dns_questions.split(self.endpoint)[0]
-
-    @property
-    def port(self) -> int:
-        return dns_questions.split(self.endpoint)[1]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an instance does; the same for every program, as far as the program can."""
-
-    zones: tuple[str, ...]
-    primaries: tuple[Peer, ...] = ()
-    """Whom it transfers from and takes NOTIFY of; none: it is primary, from a zone file."""
-    transfer_keys: tuple[TsigKey, ...] = ()
-    """Who may transfer onward; none: nobody."""
-    notify: tuple[Peer, ...] = ()
-    sign: bool = False
-
-    @property
-    def keys(self) -> dict[str, TsigKey]:
-        """All keys by name."""
-        peers = (*self.primaries, *self.notify)
-        named = [peer.key for peer in peers if peer.key is not None]
-        return {key.name: key for key in (*named, *self.transfer_keys)}
 
 
 class DnsPeer(ABC):
