@@ -87,7 +87,8 @@ def measure(
     registrar: Registrar, counts: list[int], decisions: int, directory: Path, steps: Steps
 ) -> Part:
     """Measure with each number of secondaries."""
-    figures, facts = [], {"decisions": decisions}
+    figures: list[Figure] = []
+    facts: dict[str, float] = {"decisions": decisions}
     with contextlib.ExitStack() as stack:
         steps.begin("starting the registrar's service")
         service = Service(registrar)
@@ -138,7 +139,7 @@ def _stage(
         ours = [stack.enter_context(BareDns(one.listen, ZONE)) for one in world.knots]
         theirs = [stack.enter_context(BareDns(one.listen, KNOT_ZONE)) for one in world.knots]
         watches: dict[object, Watch] = {number: one.is_listed for number, one in enumerate(ours)}
-        watches |= replicas
+        watches.update(replicas)
         knots: dict[object, Watch] = {number: one.is_listed for number, one in enumerate(theirs)}
         for number in range(decisions):
             key, hostname = lively[number // 2 % len(lively)]

@@ -95,8 +95,9 @@ class MadeZone:
         with path.open("w") as file:
             file.write(f"$ORIGIN {ZONE}.\n$TTL {TTL}\n")
             for one in sorted(read_node(apex), key=lambda one: one.kind != RdataType.SOA):
-                rdata = dns.rdata.from_wire(RdataClass.IN, one.kind, one.rdata, 0, len(one.rdata))
-                file.write(f"@ {RdataType.to_text(RdataType(one.kind))} {rdata.to_text()}\n")
+                kind = RdataType.make(one.kind)
+                rdata = dns.rdata.from_wire(RdataClass.IN, kind, one.rdata, 0, len(one.rdata))
+                file.write(f"@ {RdataType.to_text(kind)} {rdata.to_text()}\n")
             for number in range(self.names):
                 top, domain = self._parts(number)
                 owner = f"mail.{domain}.{top}"
