@@ -175,7 +175,8 @@ def test_check_tells_of_wrong_keys_primaries_and_copies(tmp_path: Path) -> None:
     text = warnings_of(gateway(tmp_path, section))
     assert f"127.0.0.1:{port}: the primary cannot be reached" in text
     assert "registry.replica: there is no copy" not in text
-    assert "registry.replica: there is no copy" in warnings_of(gateway(tmp_path, section + "run = false\n"))
+    by_another = gateway(tmp_path, section + "run = false\n")
+    assert "registry.replica: there is no copy" in warnings_of(by_another)
     write_copy(tmp_path, Zone(), age=2 * 86400)
     assert "the copy is stale" in warnings_of(gateway(tmp_path, section))
     assert run("check", "config", "--faults-only", gateway(tmp_path, section))[0] == 0
