@@ -68,7 +68,8 @@ class FakeSecondary(asyncio.DatagramProtocol):
         elif not is_notify:
             if self.serial is None:
                 return
-            rdata = dns.rdata.from_text("IN", "SOA", f". . {self.serial} 0 0 0 0")
+            text = f'"v=countersign1; serial={self.serial}; url=https://registrar.example"'
+            rdata = dns.rdata.from_text("IN", "TXT", text)
             answer.answer.append(dns.rrset.from_rdata(self.zone, 60, rdata))
         answer.flags |= dns.flags.AA
         assert self._transport is not None

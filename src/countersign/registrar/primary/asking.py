@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 
 from countersign.registrar.primary.line import Line, open_line
-from countersign.registry.transfer import wire
 from countersign.registry.transfer.asking import (
     TransferError,
     make_notify,
     make_question,
     read_acknowledgement,
-    read_soa_answer,
+    read_published_serial,
 )
 from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.transfer.signature import TsigError
 from countersign.registry.transfer.tsig import Verifier
+from countersign.registry.zone.records import TXT
 
 ASK_SECONDS = 2.0
 ASK_TIMES = 3
@@ -63,16 +63,18 @@ async def notify(
 async def ask_serial(
     endpoint: str, zone: bytes, keys: Sequence[TsigKey], *, sources: Sequence[str]
 ) -> int:
-    """Return the serial that a secondary answers with.
+    """Return of which of our versions a secondary's answers are.
+
+    By the apex's TXT record: one that signs the zone on the way counts its own serials.
 
     Raises :class:`NoAnswerError`, :class:`RefusedError`.
     """
 
     def make(key: TsigKey | None, number: int) -> tuple[bytes, Verifier]:
-        return make_question(wire.SOA, zone, None, key, message_id=number, now=time.time())
+        return make_question(TXT, zone, None, key, message_id=number, now=time.time())
 
     def read(question: bytes, answer: bytes, verifier: Verifier, now: float) -> int:
-        return read_soa_answer(question, answer, verifier, now).serial
+        return read_published_serial(question, answer, verifier, now)
 
     return await _Dialogue(make, read, keys).hold(endpoint, sources, [ASK_SECONDS] * ASK_TIMES)
 
