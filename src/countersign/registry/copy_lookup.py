@@ -30,7 +30,14 @@ from countersign.registry.lookup import (
 )
 from countersign.registry.zone.content import LISTED, RESERVED
 from countersign.registry.zone.names import host_key
-from countersign.registry.zone.records import TXT, A, RecordError, kind_of, split_node
+from countersign.registry.zone.records import (
+    TXT,
+    A,
+    RecordError,
+    kind_of,
+    split_node,
+    text_of_rdata,
+)
 
 log = structlog.get_logger()
 
@@ -205,21 +212,9 @@ def _facts_of(node: bytes) -> _Facts:
     codes = {one[_RDATA_AT:] for one in records if kind_of(one) == A}
     if codes - {LISTED}:
         raise RegistryUnavailableError("the list has a code that is no listing")
-    fields = fields_of(_text(one[_RDATA_AT:]) for one in records if kind_of(one) == TXT)
+    fields = fields_of(text_of_rdata(one[_RDATA_AT:]) for one in records if kind_of(one) == TXT)
     if codes:
         return _Facts(Standing.REGISTERED, pins_of(fields), "")
     if fields:
         return _Facts(Standing.SUSPENDED, (), reason_of(fields))
     return _ABSENT
-
-
-def _text(rdata: bytes) -> bytes:
-    """Return a TXT record's strings, joined."""
-    if rdata and rdata[0] == len(rdata) - 1:
-        return rdata[1:]
-    strings, at = [], 0
-    while at < len(rdata):
-        end = at + 1 + rdata[at]
-        strings.append(rdata[at + 1 : end])
-        at = end
-    return b"".join(strings)

@@ -20,12 +20,14 @@ from countersign.registry.transfer.asking import (
     make_notify,
     make_question,
     read_acknowledgement,
+    read_published_serial,
     read_soa_answer,
 )
 from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.transfer.questions import read_question
 from countersign.registry.transfer.signature import Fault, TsigError
 from countersign.registry.transfer.tsig import Verifier
+from countersign.registry.zone.records import TXT
 from tests.registry.transfer.zones import EXPIRE, KEY, KEYS, NOW, ZONE, soa_of
 
 pytestmark = pytest.mark.usefixtures("foreign_clock")
@@ -72,6 +74,24 @@ def test_our_own_answer_is_understood() -> None:
     question = read_question(message, KEYS.get, NOW)
     answer = read_soa_answer(message, soa_answer(question, soa_of(42), NOW), verifier, NOW)
     assert (answer.soa, answer.serial, answer.left) == (soa_of(42), 42, EXPIRE)
+
+
+@pytest.mark.parametrize(
+    "texts", [['"v=countersign1; serial=42"'], ['"x"', '"v=countersign1; " "serial=42"']]
+)
+def test_the_registrars_serial_is_read_from_the_apexs_text(texts: list[str]) -> None:
+    question, verifier = ask(TXT)
+    _, response = foreign(question)
+    response.answer.append(dns.rrset.from_text("LIST.example.", 60, "IN", "TXT", *texts))
+    assert read_published_serial(question, response.to_wire(), verifier, NOW) == 42
+
+
+def test_an_apex_that_says_no_serial_is_no_answer() -> None:
+    question, verifier = ask(TXT)
+    _, response = foreign(question)
+    response.answer.append(dns.rrset.from_text("list.example.", 60, "IN", "TXT", '"other"'))
+    with pytest.raises(TransferError):
+        read_published_serial(question, response.to_wire(), verifier, NOW)
 
 
 @pytest.mark.parametrize("kind", [wire.IXFR, wire.AXFR])

@@ -23,6 +23,7 @@ from countersign.registry.zone.content import (
     apex_node,
     can_list,
     host_nodes,
+    published_serial,
     signing_key,
     vouch_key,
 )
@@ -240,6 +241,29 @@ def test_the_apex_says_who_is_responsible() -> None:
     assert soa.rname == dns.name.from_text("host\\.master.example.net.")
     assert len(zone.find_rdataset(f"{ZONE}.", "NS")) == 2
     zone.check_origin()
+
+
+@given(SERIALS)
+def test_the_apex_says_the_serial_for_those_who_meet_a_signers_own(serial: int) -> None:
+    [text] = texts(apex_node(APEX_FACTS, serial))
+    assert published_serial(text) == serial
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "serial=7",
+        "v=countersign1",
+        "v=countersign1; serial=",
+        "v=countersign1; serial=-7",
+        "v=countersign1; serial=4294967296",
+        "v=countersign1; url=https://x.example/serial=7/",
+        "v=countersign2; serial=7",
+    ],
+)
+def test_a_text_that_says_no_serial_is_none(text: str) -> None:
+    assert published_serial(text) is None
 
 
 # -- digests ---------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.transfer.questions import read_options
 from countersign.registry.transfer.signature import Fault, TsigError
 from countersign.registry.transfer.tsig import Signer, Verifier
+from countersign.registry.zone.content import published_serial
+from countersign.registry.zone.records import TXT, text_of_rdata
 
 _NUMBERS = struct.Struct("!5I")
 
@@ -47,8 +49,8 @@ def make_question(
 ) -> tuple[bytes, Verifier]:
     """Return a question, and what checks the signatures of its answer.
 
-    kind: SOA, AXFR or IXFR; zone: in wire format; serial: what we have, for IXFR; message_id: 16
-    random bits; now: Unix seconds.
+    kind: SOA, TXT, AXFR or IXFR; zone: in wire format; serial: what we have, for IXFR;
+    message_id: 16 random bits; now: Unix seconds.
     """
     authority = b""
     if kind == wire.IXFR:
@@ -122,6 +124,22 @@ def read_soa_answer(question: bytes, message: bytes, verifier: Verifier, now: fl
     head = struct.pack("!HHIH", wire.SOA, wire.IN, found[0].ttl, len(data))
     serial, refresh, retry, expire, negative_ttl = _NUMBERS.unpack(data[-_NUMBERS.size :])
     return SoaAnswer(head + data, serial, refresh, retry, expire, negative_ttl, left)
+
+
+def read_published_serial(question: bytes, message: bytes, verifier: Verifier, now: float) -> int:
+    """Return the registrar's serial that the answer to a question for the apex's TXT says.
+
+    Raises :class:`TransferError` and
+    :class:`~countersign.registry.transfer.signature.TsigError`.
+    """
+    plain, asked, records = _read_answer(question, message, verifier, now)
+    for record in records:
+        if (record.section, record.kind, record.name) == (wire.ANSWER, TXT, asked.name):
+            text = text_of_rdata(plain[record.data : record.end])
+            serial = published_serial(text.decode("utf-8", "replace"))
+            if serial is not None:
+                return serial
+    raise TransferError("an answer that does not say which version it is of")
 
 
 def read_acknowledgement(question: bytes, message: bytes, verifier: Verifier, now: float) -> None:

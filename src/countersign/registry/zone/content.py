@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Apex:
     """SOA RNAME: the address of who is responsible."""
     nameservers: tuple[str, ...]
     facts: tuple[tuple[str, str], ...] = ()
-    """What the apex's TXT record says beside the version, e.g. s-day."""
+    """What the apex's TXT record says beside version and serial, e.g. s-day."""
     refresh: int = 300
     retry: int = 60
     expire: int = 14 * 86400
@@ -170,9 +171,11 @@ def test_nodes(ttl: int) -> Iterator[tuple[bytes, bytes]]:
 def apex_node(apex: Apex, serial: int, digests: Sequence[bytes] = ()) -> bytes:
     """Return the apex's node.
 
-    digests: its ZONEMD records. Raises :class:`OwnerNameError`.
+    Its TXT record says the serial too, because a server that signs the zone on the way counts its
+    own in the SOA record. digests: its ZONEMD records. Raises :class:`OwnerNameError`.
     """
-    facts = "; ".join([VERSION, *(f"{name}={_one_line(value)}" for name, value in apex.facts)])
+    named = (("serial", str(serial)), *apex.facts)
+    facts = "; ".join([VERSION, *(f"{name}={_one_line(value)}" for name, value in named)])
     return make_node(
         [
             record(SOA, apex.ttl, _soa(apex, serial)),
@@ -181,6 +184,16 @@ def apex_node(apex: Apex, serial: int, digests: Sequence[bytes] = ()) -> bytes:
             *digests,
         ]
     )
+
+
+def published_serial(text: str) -> int | None:
+    """Return the registrar's own serial, from the apex's TXT record; None: it does not say."""
+    version, _, facts = text.partition(";")
+    found = re.search(r"(?:^|;) *serial=([0-9]{1,10}) *(?:;|$)", facts)
+    if version.strip() != VERSION or found is None:
+        return None
+    serial = int(found[1])
+    return serial if serial < 1 << 32 else None
 
 
 def _soa(apex: Apex, serial: int) -> bytes:

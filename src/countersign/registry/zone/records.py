@@ -50,6 +50,16 @@ def text_record(ttl: int, text: str) -> bytes:
     return record(TXT, ttl, b"".join(bytes((len(one),)) + one for one in strings))
 
 
+def text_of_rdata(rdata: bytes) -> bytes:
+    """Return a TXT record's strings, joined."""
+    strings, at = [], 0
+    while at < len(rdata):
+        end = at + 1 + rdata[at]
+        strings.append(rdata[at + 1 : end])
+        at = end
+    return b"".join(strings)
+
+
 def make_node(records: Iterable[bytes]) -> bytes:
     """Return the node of some records: in order, each once."""
     in_order: list[bytes] = sorted(set(records), key=canonical_order)
