@@ -88,6 +88,18 @@ async def test_a_stranger_s_key_and_a_wrong_secret_are_refused(
                 await primary.ask("SOA", other, tcp=tcp)
         with pytest.raises(dns.tsig.PeerError):
             await primary.transfer(other)
+    with primary.office.reading() as work:
+        [issued] = secondary_keys.keys_now(work).values()
+    await eventually(
+        lambda: "does not fit" in (error_of(primary.office, issued.secondary_id)), seconds=3
+    )
+    await primary.ask("SOA", key)
+    await eventually(lambda: error_of(primary.office, issued.secondary_id) == "", seconds=3)
+
+
+def error_of(office: Office, secondary: int) -> str:
+    state = state_of(office, secondary)
+    return "" if state is None else state.error
 
 
 async def test_a_wrong_clock_is_told_the_time(primary: Running, key: TsigKey) -> None:

@@ -18,7 +18,7 @@ from countersign.registrar.primary.known import Known, Peer
 from countersign.registrar.primary.limits import RateLimit, client_of
 from countersign.registrar.primary.metrics import PrimaryMetrics
 from countersign.registrar.primary.served import Zone
-from countersign.registrar.primary.states import States
+from countersign.registrar.primary.states import SIGNATURE, States
 from countersign.registry.transfer import wire
 from countersign.registry.transfer.answers import Question, fits_udp, refuse, soa_answer
 from countersign.registry.transfer.questions import BadQuestionError, read_question
@@ -89,7 +89,7 @@ class Answering:
         try:
             question = read_question(message, self._known().key, now)
         except BadQuestionError as error:
-            self._note_bad(address, str(error))
+            self._note_bad(message, address, str(error))
             return Bad(error.answer)
         peer = None if question.key is None else self._known().owner(question.key)
         if peer is None or question.key is None:
@@ -125,10 +125,26 @@ class Answering:
         is_ours = question.opcode == wire.QUERY and question.name == self._zone.name
         return question.serial if is_ours and question.kind == wire.IXFR else None
 
-    def _note_bad(self, address: str, reason: str) -> None:
+    def _note_bad(self, message: bytes, address: str, reason: str) -> None:
         self._metrics.question("unproven")
+        issued = self._known().keys.get(_key_name(message))
+        if issued is not None:
+            # Its secret or its clock is wrong, most likely: whoever looks for why is helped.
+            self._states.failed(
+                issued.secondary_id, self._office.clock(), f"{SIGNATURE}{reason}, from {address}"
+            )
         if self._logged.take(client_of(address), time.monotonic()) == 0:
-            log.info("bad question", address=address, reason=reason)
+            secondary = {} if issued is None else {"secondary": issued.name}
+            log.info("bad question", address=address, reason=reason, **secondary)
+
+
+def _key_name(message: bytes) -> str:
+    """Return the name of the key that a message says it is signed with; empty: none."""
+    try:
+        found = find_signature(message)
+    except wire.MessageError:
+        return ""
+    return "" if found is None else wire.name_text(found.name)
 
 
 def _tells_time(answer: bytes) -> bool:

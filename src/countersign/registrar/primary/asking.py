@@ -138,7 +138,9 @@ class _Dialogue:
             try:
                 return self._read(question, answer, verifier, time.time())
             except TransferError as error:
-                raise RefusedError(str(error)) from None
+                if error.rcode is not None:
+                    raise RefusedError(str(error)) from None
+                self._heard = str(error)
             except TsigError as error:
                 if error.by_peer:
                     raise RefusedError(str(error)) from None

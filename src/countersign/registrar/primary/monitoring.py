@@ -53,7 +53,13 @@ class Monitor:
             while True:
                 await asyncio.sleep(self._office.config.primary.check_seconds)
                 peers = list(self._known().peers.values())
-                await asyncio.gather(*(self._look(peer) for peer in peers))
+                ended = await asyncio.gather(
+                    *(self._look(peer) for peer in peers), return_exceptions=True
+                )
+                for fault in filter(None, ended):
+                    log.error(
+                        "secondary not looked at because of a fault", reason=repr(fault)[:200]
+                    )
         finally:
             for task in self._soon.values():
                 task.cancel()

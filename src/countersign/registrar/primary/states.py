@@ -13,6 +13,8 @@ QUIET_SECONDS = 10.0
 """That a secondary asked once more is stored so often at most; all else that is new, at once."""
 AHEAD_SECONDS = 5.0
 """A serial above ours is believed after so long: we may just have been too slow to see our own."""
+SIGNATURE = "signature: "
+"""How errors begin that the next good question is the end of."""
 _ERROR_LENGTH = 255
 
 
@@ -89,6 +91,8 @@ class States:
         if key:
             self._keys_used[key] = now.replace(second=0, microsecond=0)
             self._last_key[secondary_id] = key
+            if state.error.startswith(SIGNATURE):
+                self.is_well(secondary_id)
         if serial is not None:
             self._has(secondary_id, serial, now)
 
