@@ -45,7 +45,7 @@ def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits, hyphens. It stays.")],
     *,
-    kind: Annotated[str, typer.Option(help="secondary or replica.")] = "secondary",
+    kind: Annotated[str, typer.Option(help="secondary, signer or replica.")] = "secondary",
     place: PlaceOption = "",
     contact: ContactOption = "",
     notify: NotifyOption = None,
@@ -56,7 +56,8 @@ def add(
 ) -> None:
     """Add a secondary or replica, and print its key: `algorithm:name:secret`.
 
-    A secondary is a public name server, a replica the copy of a gateway's host.
+    A secondary is a public name server, a signer one that signs the zone with DNSSEC on the way,
+    a replica the copy of a gateway's host.
 
     Example: countersign registrar secondaries add lima --notify 192.0.2.7:53 --output lima.key
     """

@@ -20,7 +20,7 @@ from countersign.cli.dns_servers.words import comment
 FILE = "/etc/bind/named.conf"
 INCLUDE = "/etc/bind/countersign-keys.conf"
 NO_DIGEST = """\
-BIND makes no digest of the zone (ZONEMD, RFC 8976), and the primary's does not fit the signed
+BIND makes no digest of the zone (ZONEMD, RFC 8976), and the registrar's does not fit the signed
 copy: replicas that check it must follow the primary, a server that does not sign, or a Knot
 that signs. BIND also counts its own serials for the signed zone."""
 
@@ -82,7 +82,7 @@ def _options(plan: Plan) -> list[str]:
         "    allow-transfer { none; };",
         "    allow-update { none; };",
         *comment(words.LIMIT, 4),
-        f"    rate-limit {{ responses-per-second {plan.rate_limit}; slip 1; }};",
+        f"    rate-limit {{ responses-per-second {min(plan.rate_limit, MAX_RATE)}; slip 1; }};",
         "    tcp-clients 500;",
         *comment("Replicas are told of a change at once, and not five seconds later.", 4),
         "    notify-delay 0;",

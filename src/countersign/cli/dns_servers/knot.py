@@ -20,9 +20,9 @@ from countersign.cli.dns_servers.words import comment
 FILE = "/etc/knot/knot.conf"
 INCLUDE = "/etc/knot/countersign-keys.conf"
 DIGEST = """\
-The primary's digest of the zone (ZONEMD, RFC 8976) covers no signatures: it is made anew, so that
-replicas can check the signed copy as a whole. That reads the whole zone at each change, which
-takes a second or two for each million names: for a larger zone write 'remove' here."""
+The registrar's digest of the zone (ZONEMD, RFC 8976) covers no signatures: another one is made, so
+that replicas can check the signed copy as a whole. That reads the whole zone at each change, which
+takes a second or two for each million names: for a larger zone write 'none' here."""
 
 
 def knot_configuration(plan: Plan) -> str:

@@ -24,7 +24,9 @@ EXPIRE = "Served for this long at least after the primary was last heard of: mai
 SIGNER = """\
 DNSSEC. Sign at ONE server only. Two signers have two sets of keys, and a resolver that takes the
 keys of one and a signature of the other refuses both. Give the other public secondaries a key
-here (--allow-transfer-key, --notify), and let them follow this server and not sign."""
+here (--allow-transfer-key, --notify), and let them follow this server and not sign. Let the
+registrar know (countersign registrar secondaries add NAME --kind signer): it then sends the zone
+without its own digest (ZONEMD), which fits no signed zone, and differences go on fitting."""
 NSEC = """\
 Absence is proved by NSEC. The list is public, so there is nothing for NSEC3 to hide; NSEC is
 smaller, costs no hashing, and lets resolvers answer 'not registered' by themselves (RFC 8198)."""

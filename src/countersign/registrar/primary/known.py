@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.secondary_keys import IssuedKey, keys_now
 from countersign.registry.transfer.keys import TsigKey
-from countersign.storage.database.replication import Secondary, SecondaryKey
+from countersign.storage.database.replication import Secondary, SecondaryKey, SecondaryKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Peer:
     """ADDRESS:PORT, or empty."""
     keys: tuple[TsigKey, ...]
     """Those that are good, the newest first."""
+    signs: bool = False
+    """It signs the zone on the way: it gets no digest of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def load_known(work: Work, before: Known) -> Known:
     So keys are unsealed only when there are others.
     """
     secondaries = work.session.execute(
-        select(Secondary.id, Secondary.name, Secondary.notify, Secondary.ask)
+        select(Secondary.id, Secondary.name, Secondary.notify, Secondary.ask, Secondary.kind)
         .where(Secondary.removed_at.is_(None))
         .order_by(Secondary.id)
     ).all()
@@ -68,7 +70,7 @@ def load_known(work: Work, before: Known) -> Known:
         )
         .order_by(SecondaryKey.id)
     ).all()
-    mark = (tuple((*row[:2], tuple(row[2]), row[3]) for row in secondaries), tuple(good))
+    mark = (tuple((*row[:2], tuple(row[2]), *row[3:]) for row in secondaries), tuple(good))
     if mark == before.mark:
         return before
     keys = keys_now(work)
@@ -76,7 +78,14 @@ def load_known(work: Work, before: Known) -> Known:
     for issued in keys.values():
         own.setdefault(issued.secondary_id, []).insert(0, issued.key)
     peers = {
-        row.id: Peer(row.id, row.name, tuple(row.notify), row.ask, tuple(own.get(row.id, ())))
+        row.id: Peer(
+            row.id,
+            row.name,
+            tuple(row.notify),
+            row.ask,
+            tuple(own.get(row.id, ())),
+            signs=row.kind is SecondaryKind.SIGNER,
+        )
         for row in secondaries
     }
     return Known(keys, peers, mark)

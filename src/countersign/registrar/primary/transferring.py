@@ -31,8 +31,12 @@ from countersign.registrar.primary.journal import (
     sum_of_versions,
 )
 from countersign.registrar.primary.served import Served, Zone
+from countersign.registrar.primary.undigested import (
+    nodes_without_digest,
+    versions_without_digest,
+)
 from countersign.registry.transfer import wire
-from countersign.registry.transfer.answers import Question, refuse, soa_answer
+from countersign.registry.transfer.answers import refuse, soa_answer
 from countersign.registry.transfer.sending import answer_records, steps, whole_zone
 from countersign.registry.zone.serial import is_newer
 
@@ -86,18 +90,19 @@ class Transfers:
                 progress.is_current, progress.serial = True, served.serial
                 yield soa_answer(question, served.soa, time.time())
                 return
-            made = self._changes(question, question.serial, served, progress)
+            made = self._changes(transfer, question.serial, served, progress)
             async with aclosing(made) as changes:
                 async for messages in changes:
                     for message in messages:
                         yield message
             if progress.serial:
                 return
-        async with aclosing(self._whole(question, progress)) as whole:
+        async with aclosing(self._whole(transfer, progress)) as whole:
             async for message in whole:
                 yield message
 
-    async def _whole(self, question: Question, progress: Progress) -> AsyncGenerator[bytes, None]:
+    async def _whole(self, transfer: Transfer, progress: Progress) -> AsyncGenerator[bytes, None]:
+        question = transfer.question
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._turns.acquire()
@@ -108,7 +113,10 @@ class Transfers:
         try:
             with self._zone.view() as view:
                 progress.kind, progress.serial = "axfr", view.served.serial
-                records = whole_zone(view.served.soa, view.snapshot.nodes())
+                nodes = view.snapshot.nodes()
+                if transfer.peer.signs:
+                    nodes = nodes_without_digest(nodes)
+                records = whole_zone(view.served.soa, nodes)
                 for count, message in enumerate(answer_records(question, records, time.time)):
                     yield message
                     if count % _AT_ONCE == _AT_ONCE - 1:
@@ -117,9 +125,10 @@ class Transfers:
             self._turns.release()
 
     async def _changes(
-        self, question: Question, serial: int, served: Served, progress: Progress
+        self, transfer: Transfer, serial: int, served: Served, progress: Progress
     ) -> AsyncGenerator[list[bytes], None]:
         """Give the messages of an incremental answer; none, if the whole zone is to be sent."""
+        question = transfer.question
         span = await self._in_thread(self._span, serial, served)
         if span is None:
             return
@@ -129,6 +138,8 @@ class Transfers:
                 versions = each_version(self._office, span)
                 if is_sum:
                     versions = iter([await self._in_thread(sum_of_versions, self._office, span)])
+                if transfer.peer.signs:
+                    versions = versions_without_digest(versions)
                 records = steps(served.soa, versions)
                 made = answer_records(question, records, time.time)
                 progress.kind = "ixfr"

@@ -91,16 +91,16 @@ def zone_status(work: Work) -> ZoneStatus | None:
     return ZoneStatus(work.config.zone, newest.serial, newest.at, newest.records, versions)
 
 
-def statuses(work: Work, kind: SecondaryKind | None = None) -> list[SecondaryStatus]:
-    """Return all secondaries that were not removed, or those of a kind, by name."""
+def statuses(work: Work, *kinds: SecondaryKind) -> list[SecondaryStatus]:
+    """Return all secondaries that were not removed, or those of some kinds, by name."""
     query = (
         select(Secondary, SecondaryState)
         .outerjoin(SecondaryState, SecondaryState.secondary_id == Secondary.id)
         .where(Secondary.removed_at.is_(None))
         .order_by(Secondary.name)
     )
-    if kind is not None:
-        query = query.where(Secondary.kind == kind)
+    if kinds:
+        query = query.where(Secondary.kind.in_(kinds))
     judge = _Judge(work)
     return [judge.status(secondary, state) for secondary, state in work.session.execute(query)]
 
@@ -124,7 +124,7 @@ def public_servers(work: Work) -> list[PublicServer]:
     """Return the public name servers, by name."""
     return [
         PublicServer(one.secondary.name, one.secondary.place, _is_current(one))
-        for one in statuses(work, SecondaryKind.SECONDARY)
+        for one in statuses(work, SecondaryKind.SECONDARY, SecondaryKind.SIGNER)
     ]
 
 

@@ -23,6 +23,9 @@ class SecondaryKind(StrEnum):
 
     SECONDARY = "secondary"
     """A public name server: Knot, NSD, BIND."""
+    SIGNER = "signer"
+    """A public name server that signs the zone with DNSSEC on the way. It gets the zone without our
+    digest, which would fit neither what it makes of it nor, when that is changed, what it has."""
     REPLICA = "replica"
     """The copy of a gateway's host."""
 

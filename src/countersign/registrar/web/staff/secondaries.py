@@ -42,6 +42,11 @@ _TONES = {
 }
 _KINDS = [
     (SecondaryKind.SECONDARY, "Secondary", "A public name server: Knot, NSD or BIND."),
+    (
+        SecondaryKind.SIGNER,
+        "Secondary that signs",
+        "A public name server that signs the zone with DNSSEC; the others follow it.",
+    ),
     (SecondaryKind.REPLICA, "Replica", "The copy of a gateway's host."),
 ]
 
