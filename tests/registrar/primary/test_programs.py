@@ -175,7 +175,11 @@ def test_the_primary_runs_alone(setting: Setting) -> None:
         answered = 'countersign_primary_questions_total{outcome="answered"}'
         assert (setting.figure(answered) or 0) >= 1
         assert setting.figure("countersign_zone_serial") == serial
-        assert primary.stop() == 0
+        with socket.create_connection(("127.0.0.1", setting.primary)) as idle:
+            setting.ask()
+            assert primary.stop() == 0
+            assert idle.recv(1) == b""
+        assert "Traceback" not in primary.text
     setting.file.write_text(setting.text.replace(f'"127.0.0.1:{setting.primary}"', ""))
     with program(*setting.run, "primary") as primary:
         assert primary.process.wait(30) == 1

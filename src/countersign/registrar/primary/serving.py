@@ -116,6 +116,9 @@ class Serving:
 
         try:
             await Connection(self._desk, reader, writer, address=address, know=know).serve()
+        except asyncio.CancelledError:
+            # We stop. It ends here: asyncio would complain of a task that was cancelled.
+            writer.transport.abort()
         except Exception as error:
             log.error("connection ended by a fault", reason=repr(error)[:200])
         finally:
