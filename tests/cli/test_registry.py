@@ -80,6 +80,22 @@ def test_a_host_is_shown_as_each_copy_has_it(place: Place) -> None:
     assert f"mx.example.com._vouch.{ZONE}. 300 IN TXT" in second
 
 
+def test_what_the_dns_says_is_shown_beside_the_copies(place: Place) -> None:
+    skip_without("knotd")
+    zone = place.directory / "zone"
+    place.run("export", "--from", "primary", "--output", str(zone))
+    with Knot(ZONE, zone_text=zone.read_text()) as knot:
+        place.gateway.write_text(
+            place.gateway.read_text()
+            + f'security = "none"\n[dns]\nnameservers = ["{knot.listen}"]\n'
+        )
+        shown = place.run("show", "mx.example.com").output
+        assert "dns: suspended" in shown
+        assert "replica: serial" in shown
+    place.gateway.write_text(place.gateway.read_text() + "timeout = 0.2\nlifetime = 0.5\n")
+    assert "dns: cannot tell" in place.run("show", "mx.example.com").output
+
+
 def test_an_address_is_shown(place: Place) -> None:
     shown = place.run("show", "192.0.2.25", "--from", "primary")
     assert "registered" in shown.output

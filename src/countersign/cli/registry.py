@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from countersign.cli.common import DEFAULT_CONFIG, errors, fail, read_config
 from countersign.cli.registry_sources import NAMES, SourceError, Sources
 
 if TYPE_CHECKING:
+    from countersign.gateway.config import Config
     from countersign.registrar.operations.office import Office
     from countersign.registry.copy.reading import Snapshot
 
@@ -82,7 +84,7 @@ def show(
         list[str] | None, typer.Option("--from", help="A source, repeatable; default: those here.")
     ] = None,
 ) -> None:
-    """Show what each copy says of a host or an address, and how old it is.
+    """Show what each copy says of a host or an address, and what the DNS says of a host.
 
     Example: countersign registry show mail.example.org
     """
@@ -93,6 +95,8 @@ def show(
             owners = owners_of(hostname)
         except ValueError as error:
             fail(f"{hostname}: {error}")
+        if not source:
+            _show_dns(context.obj, hostname)
         for name in source or _at_hand(sources):
             with _opened(sources, name) as snapshot:
                 meta = snapshot.meta
@@ -205,13 +209,11 @@ def _sources(context: typer.Context) -> Iterator[Sources]:
     from countersign.registry.transfer.keys import key_file as read_key
 
     options: Options = context.obj
-    config, registrar, zone = options.config, options.registrar, options.zone
-    key_file = options.key_file
+    registrar, zone, key_file = options.registrar, options.zone, options.key_file
     replica: Path | None = None
-    if config is not None or DEFAULT_CONFIG.exists():
-        gateway = read_config(config or DEFAULT_CONFIG)
-        if gateway.replica is not None:
-            replica, zone = gateway.replica.directory, zone or gateway.replica.zone
+    gateway = _gateway_config(options)
+    if gateway is not None and gateway.replica is not None:
+        replica, zone = gateway.replica.directory, zone or gateway.replica.zone
     try:
         key = read_key(key_file) if key_file is not None else None
     except TsigKeyError as error:
@@ -250,6 +252,35 @@ def _opened(sources: Sources, name: str) -> Iterator[Snapshot]:
             yield snapshot
     except SourceError as error:
         fail(str(error), 1)
+
+
+def _show_dns(options: Options, hostname: str) -> None:
+    """Show what the gateway's resolver says of a host."""
+    from countersign.gateway.parts import open_name_list
+    from countersign.protocol.address import AddressSyntaxError, normalise_hostname
+    from countersign.registry.lookup import RegistryEntry, RegistryUnavailableError
+
+    config = _gateway_config(options)
+    if config is None or not config.registry.zone:
+        return
+
+    async def ask(name: str) -> RegistryEntry:
+        return await open_name_list(config).look_up(name)
+
+    try:
+        said = str(asyncio.run(ask(normalise_hostname(hostname))).standing)
+    except AddressSyntaxError:
+        # An address: the IP list is for others.
+        return
+    except RegistryUnavailableError as error:
+        said = f"cannot tell: {error}"
+    console.print(f"[bold]dns[/]: {said}", highlight=False)
+
+
+def _gateway_config(options: Options) -> Config | None:
+    if options.config is None and not DEFAULT_CONFIG.exists():
+        return None
+    return read_config(options.config or DEFAULT_CONFIG)
 
 
 def _at_hand(sources: Sources) -> list[str]:

@@ -78,7 +78,7 @@ def open_registry(config: Config, client: CachingClient | None = None) -> Regist
     source, copy = config.registry, config.replica
     if source.kind == "file":
         return FileRegistry(source.path)
-    by_dns = NameListRegistry(source.zone, _registry_client(config, client))
+    by_dns = open_name_list(config, client)
     if copy is None:
         return by_dns
     return CopyRegistry(
@@ -88,6 +88,11 @@ def open_registry(config: Config, client: CachingClient | None = None) -> Regist
         on_stale=OnStale(copy.replica.on_stale),
         fallback=by_dns,
     )
+
+
+def open_name_list(config: Config, client: CachingClient | None = None) -> NameListRegistry:
+    """Return the registry's zone as the resolver knows it."""
+    return NameListRegistry(config.registry.zone, _registry_client(config, client))
 
 
 def _registry_client(config: Config, client: CachingClient | None) -> CachingClient:
