@@ -16,9 +16,12 @@ from countersign.cli.main import app
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.opening import open_office
 from countersign.registrar.publishing.publisher import ensure_published, publish
+from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.file import load_registry_file
 from countersign.registry.lookup import Standing
 from countersign.registry.transfer.keys import TsigKey
+from countersign.registry.zone.names import host_key
+from countersign.registry.zone.records import TXT, A, record
 from countersign.rules.life_cycle import State
 from countersign.settings.file import load_config
 from tests.peers.dns_peer import skip_without
@@ -183,3 +186,23 @@ def test_help_names_the_sources_and_says_where_options_go() -> None:
     shown = CliRunner().invoke(app, ["registry", "--help"], terminal_width=200)
     for word in ("database", "primary", "secondary:NAME", "replica", "before the command"):
         assert word in shown.output
+
+
+def test_a_copy_with_a_name_that_cannot_be_read_is_not_exported_without_it(tmp_path: Path) -> None:
+    directory, output = tmp_path / "copy", tmp_path / "registry.toml"
+    key = host_key("odd.example.org")
+    with ZoneCopy.open(directory, writable=True) as copy, copy.replacing() as new:
+        new.put(key, record(A, 60, bytes((127, 0, 0, 9))))
+        new.add(key, record(TXT, 60, b"\xffcut off"))
+        new.commit(zone=ZONE, serial=1, checked_at=1.0)
+    options = ["registry", "--zone", ZONE]
+    runner = CliRunner()
+    exported = ["export", "--from", str(directory), "--format", "toml", "--output", str(output)]
+    result = runner.invoke(app, [*options, *exported])
+    assert result.exit_code == 1
+    assert "odd.example.org" in result.output
+    assert list(tmp_path.iterdir()) == [directory]
+    result = runner.invoke(app, [*options, "show", "odd.example.org", "--from", str(directory)])
+    assert result.exit_code == 0
+    assert "cannot tell" in result.output
+    assert "TXT \\# 8" in result.output

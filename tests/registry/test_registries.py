@@ -97,6 +97,27 @@ async def test_a_name_list(dns: DnsServer) -> None:
     assert (await registry.look_up("n.example")).standing is Standing.ABSENT
 
 
+@pytest.mark.parametrize(
+    "hostname", ["test", "org", "2.0.0.127.ip", "a.example._vouch", "s._domainkey.a.example"]
+)
+async def test_what_the_list_holds_of_its_own_is_no_server(dns: DnsServer, hostname: str) -> None:
+    dns.set(f"{hostname}.list.example", "A", "127.0.0.2")
+    dns.set(f"{hostname}.list.example", "TXT", '"v=countersign1"')
+    entry = await NameListRegistry("list.example", client(dns)).look_up(hostname)
+    assert entry.standing is Standing.ABSENT
+
+
+async def test_an_old_half_of_an_answer_is_neither_yes_nor_no(dns: DnsServer) -> None:
+    """A resolver may still know that there was no A record, or that there was one."""
+    registry = NameListRegistry("list.example", client(dns))
+    dns.set("new.example.list.example", "TXT", '"v=countersign1; pin=3 1 1 00ff"')
+    dns.set("bad.example.list.example", "A", "127.0.0.2")
+    dns.set("bad.example.list.example", "TXT", '"v=countersign1; since=2026-01-02; reason=spam"')
+    for hostname in ("new.example", "bad.example"):
+        with pytest.raises(RegistryUnavailableError, match="contradict"):
+            await registry.look_up(hostname)
+
+
 @pytest.mark.parametrize("code", ["127.255.255.254", "127.0.0.1", "127.0.0.255", "192.0.2.1"])
 async def test_an_overload_answer_is_never_a_listing(dns: DnsServer, code: str) -> None:
     registry = NameListRegistry("list.example", client(dns))

@@ -190,6 +190,7 @@ def export(
     Example: countersign registry export --format toml --output /etc/countersign/registry.toml
     """
     from countersign.cli.registry_texts import EXPORTS, write_export
+    from countersign.registry.lookup import RegistryUnavailableError
 
     if form not in EXPORTS:
         fail(f"--format {form}: known are {', '.join(EXPORTS)}")
@@ -198,7 +199,10 @@ def export(
         if not name:
             fail("name a source with --from, or a configuration with --config or --registrar")
         with _opened(sources, name) as snapshot:
-            count = write_export(EXPORTS[form], snapshot, sources.zone, output)
+            try:
+                count = write_export(EXPORTS[form], snapshot, sources.zone, output)
+            except (RegistryUnavailableError, OSError) as error:
+                fail(f"not exported: {error}", 1)
     errors.print(f"{count:,} lines from {name}, serial {snapshot.meta.serial}", highlight=False)
 
 

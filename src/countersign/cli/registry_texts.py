@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -24,8 +25,6 @@ from countersign.registry.zone.names import APEX, host_key, labels_of
 from countersign.registry.zone.records import A, kind_of, read_node, split_node
 
 _IP = b".ip\0"
-_OURS = (b".ip", b"._vouch", b".test")
-"""Names of the zone's own: what is there is no server."""
 
 
 def owners_of(name: str) -> list[bytes]:
@@ -47,7 +46,10 @@ def standing_of(snapshot: Snapshot, name: str) -> str:
         node = snapshot.get(address_key(name))
     except ValueError:
         hostname = normalise_hostname(name)
-        entry = entry_of(hostname, snapshot.get(host_key(hostname)))
+        try:
+            entry = entry_of(hostname, snapshot.get(host_key(hostname)))
+        except RegistryUnavailableError as error:
+            return f"cannot tell: {error}"
         return f"{entry.standing}{f' ({entry.reason})' if entry.reason else ''}"
     return "registered" if any(kind_of(one) == A for one in split_node(node)) else "absent"
 
@@ -57,8 +59,16 @@ def zone_lines(key: bytes, node: bytes, zone: str) -> Iterator[str]:
     owner = dns.name.Name([*labels_of(key), *dns.name.from_text(zone).labels]).to_text()
     for found in read_node(node):
         kind = dns.rdatatype.RdataType.make(found.kind)
-        rdata = dns.rdata.from_wire(dns.rdataclass.IN, kind, found.rdata, 0, len(found.rdata))
+        rdata = _rdata_of(kind, found.rdata)
         yield f"{owner} {found.ttl} IN {dns.rdatatype.to_text(kind)} {rdata.to_text()}"
+
+
+def _rdata_of(kind: dns.rdatatype.RdataType, octets: bytes) -> dns.rdata.Rdata:
+    try:
+        return dns.rdata.from_wire(dns.rdataclass.IN, kind, octets, 0, len(octets))
+    except dns.exception.DNSException:
+        # What a server sent against the rules is to be seen too (RFC 3597 §5).
+        return dns.rdata.GenericRdata(dns.rdataclass.IN, kind, octets)
 
 
 Export = Callable[[Snapshot, str], Iterator[str]]
@@ -69,9 +79,12 @@ def write_export(export: Export, snapshot: Snapshot, zone: str, output: Path | N
     if output is None:
         return _write(export(snapshot, zone), sys.stdout.write)
     part = output.with_name(f".{output.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        count = _write(export(snapshot, zone), file.write)
-    part.replace(output)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            count = _write(export(snapshot, zone), file.write)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
     return count
 
 
@@ -129,16 +142,17 @@ def _as_rbldnsd_addresses(snapshot: Snapshot, _zone: str) -> Iterator[str]:
 
 
 def _entries(snapshot: Snapshot) -> Iterator[RegistryEntry]:
-    """Give the servers, by the names under which they are listed."""
+    """Give the servers, by the names under which they are listed.
+
+    Raises :class:`RegistryUnavailableError` for one of which the copy does not tell: to leave it
+    out would say that it is absent.
+    """
     for key, node in snapshot.nodes():
-        top = key.split(b"\0", 1)[0]
-        if key == APEX or top in _OURS or b"\0_domainkey" in key or b"\0" not in key:
-            continue
         hostname = b".".join(labels_of(key)).decode("ascii", "replace")
         try:
             entry = entry_of(hostname, node)
-        except RegistryUnavailableError:
-            continue
+        except RegistryUnavailableError as error:
+            raise RegistryUnavailableError(f"{hostname}: {error}") from None
         if entry.standing is not Standing.ABSENT:
             yield entry
 

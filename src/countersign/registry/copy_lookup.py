@@ -11,7 +11,6 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic, time
-from typing import NamedTuple
 
 import structlog
 
@@ -20,15 +19,9 @@ from countersign.registry.copy.errors import CopyError, NoCopyError
 from countersign.registry.copy.meta import CopyMeta
 from countersign.registry.copy.reading import CopyReader
 from countersign.registry.copy.store import ZoneCopy
-from countersign.registry.list_texts import fields_of, pins_of, reason_of
-from countersign.registry.lookup import (
-    KeyPin,
-    Registry,
-    RegistryEntry,
-    RegistryUnavailableError,
-    Standing,
-)
-from countersign.registry.zone.content import LISTED, RESERVED
+from countersign.registry.list_texts import ABSENT, Facts, facts_of
+from countersign.registry.lookup import Registry, RegistryEntry, RegistryUnavailableError
+from countersign.registry.zone.content import may_be_server
 from countersign.registry.zone.names import host_key
 from countersign.registry.zone.records import (
     TXT,
@@ -46,8 +39,11 @@ LOOK_AGAIN_SECONDS = 1.0
 _MAX_NAME = 253
 _RDATA_AT = 10
 """Octets of a record before its RDATA."""
+_MAX_NODE = 65_535
+"""Octets of a server's node: what an answer by the DNS could hold."""
 _REMEMBERED = 10_000
-_OF_THE_ZONE = tuple(f".{label}\0".encode() for label in sorted(RESERVED))
+_REMEMBERED_NODE = 1000
+"""Octets of nodes whose meaning is remembered: nearly all."""
 
 
 class OnStale(StrEnum):
@@ -59,15 +55,6 @@ class OnStale(StrEnum):
     """It counts as if it were new."""
     SOFT = "soft"
     """It counts, marked as stale."""
-
-
-class _Facts(NamedTuple):
-    standing: Standing
-    pins: tuple[KeyPin, ...]
-    reason: str
-
-
-_ABSENT = _Facts(Standing.ABSENT, (), "")
 
 
 class NoUsableCopyError(RegistryUnavailableError):
@@ -99,9 +86,9 @@ class CopyRegistry:
         self._identity: tuple[int, int] | None = None
         self._look_again_at = 0.0
         self._accepted: CopyMeta | None = None
-        self._stale_at = 0.0
+        self._current_from = self._current_until = 0.0
         self._trouble = ""
-        self._facts: dict[bytes, _Facts] = {}
+        self._facts: dict[bytes, Facts] = {}
 
     async def look_up(self, hostname: str) -> RegistryEntry:
         """Return the entry of a normalised hostname."""
@@ -120,7 +107,7 @@ class CopyRegistry:
         cannot be read.
         """
         if len(hostname) > _MAX_NAME:
-            return RegistryEntry(hostname, Standing.ABSENT)
+            return RegistryEntry(hostname, *ABSENT)
         key = host_key(hostname)
         try:
             if monotonic() >= self._look_again_at:
@@ -133,11 +120,12 @@ class CopyRegistry:
                 self._accept(reader.seen)
         except CopyError as error:
             raise self._without(error) from error
-        facts = (self._facts.get(node) or self._learn(node)) if node else _ABSENT
-        if facts is not _ABSENT and (key.startswith(_OF_THE_ZONE) or "." not in hostname):
-            facts = _ABSENT
+        facts = ABSENT
+        if node and may_be_server(hostname):
+            facts = self._facts.get(node) or self._learn(node)
         standing, pins, reason = facts
-        return RegistryEntry(hostname, standing, pins, reason, self._clock() > self._stale_at)
+        is_stale = not self._current_from <= self._clock() <= self._current_until
+        return RegistryEntry(hostname, standing, pins, reason, is_stale)
 
     async def aclose(self) -> None:
         """Close the copy and the fallback."""
@@ -154,6 +142,9 @@ class CopyRegistry:
                     raise
         if self._on_stale is OnStale.DEFER:
             raise RegistryUnavailableError("the copy of the registry is past its age limit")
+        if self._accepted is not None and self._accepted.is_doubted:
+            # What an operator accepts is an old copy, not a damaged one.
+            return entry
         return replace(entry, is_stale=self._on_stale is OnStale.SOFT)
 
     def _accept(self, meta: CopyMeta | None) -> None:
@@ -163,7 +154,7 @@ class CopyRegistry:
         if meta.zone != self._zone:
             raise CopyError(f"{self._directory} has a copy of another zone, {meta.zone!r}")
         self._accepted = meta
-        self._stale_at = meta.checked_at + self._max_age
+        self._current_from, self._current_until = meta.current_between(self._max_age)
 
     def _look_again(self) -> None:
         """Open the copy, if there is one at its place other than the one that is open."""
@@ -190,31 +181,28 @@ class CopyRegistry:
             say("no usable copy of the registry, the DNS is asked", reason=self._trouble)
         return NoUsableCopyError(self._trouble)
 
-    def _learn(self, node: bytes) -> _Facts:
+    def _learn(self, node: bytes) -> Facts:
         facts = _facts_of(node)
-        if len(self._facts) >= _REMEMBERED:
-            self._facts.clear()
-        self._facts[node] = facts
+        if len(node) <= _REMEMBERED_NODE:
+            if len(self._facts) >= _REMEMBERED:
+                self._facts.clear()
+            self._facts[node] = facts
         return facts
 
 
 def entry_of(hostname: str, node: bytes) -> RegistryEntry:
     """Return what a node says of a host. Raises :class:`RegistryUnavailableError`."""
-    standing, pins, reason = _facts_of(node)
-    return RegistryEntry(hostname, standing, pins, reason)
+    return RegistryEntry(hostname, *(_facts_of(node) if may_be_server(hostname) else ABSENT))
 
 
-def _facts_of(node: bytes) -> _Facts:
+def _facts_of(node: bytes) -> Facts:
+    if len(node) > _MAX_NODE:
+        raise RegistryUnavailableError("the list has too many records of one name")
     try:
         records = split_node(node)
     except RecordError as error:
         raise RegistryUnavailableError(f"the copy of the registry is damaged: {error}") from None
-    codes = {one[_RDATA_AT:] for one in records if kind_of(one) == A}
-    if codes - {LISTED}:
-        raise RegistryUnavailableError("the list has a code that is no listing")
-    fields = fields_of(text_of_rdata(one[_RDATA_AT:]) for one in records if kind_of(one) == TXT)
-    if codes:
-        return _Facts(Standing.REGISTERED, pins_of(fields), "")
-    if fields:
-        return _Facts(Standing.SUSPENDED, (), reason_of(fields))
-    return _ABSENT
+    return facts_of(
+        [one[_RDATA_AT:] for one in records if kind_of(one) == A],
+        (text_of_rdata(one[_RDATA_AT:]) for one in records if kind_of(one) == TXT),
+    )

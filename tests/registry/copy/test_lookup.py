@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from countersign.registry import copy_lookup
+from countersign.registry.copy.meta import CLOCK_SKEW, DOUBTED
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.copy_lookup import CopyRegistry, NoUsableCopyError, OnStale
 from countersign.registry.lookup import (
@@ -20,13 +21,22 @@ from countersign.registry.lookup import (
     Standing,
 )
 from countersign.registry.zone import content
-from countersign.registry.zone.content import Listed, address_key, address_node, host_nodes
+from countersign.registry.zone.content import (
+    Listed,
+    address_key,
+    address_node,
+    host_nodes,
+    signing_key,
+)
 from countersign.registry.zone.names import APEX, host_key
-from countersign.registry.zone.records import A, make_node, record, text_record
+from countersign.registry.zone.records import TXT, A, make_node, record, text_record
 from tests.registry.copy.zones import ZONE, apex, fill
 
 NOW = 1000.0
 HOST = "mail.example.org"
+
+
+LISTED = record(A, 60, bytes((127, 0, 0, 2)))
 
 
 class Fallback:
@@ -123,6 +133,7 @@ async def test_the_copy_says_what_the_list_says(setting: Setting) -> None:
         "test",
         "2.0.0.127.ip",
         "mail._vouch",
+        f"s._domainkey.{HOST}",
         "a." * 130 + "org",
         "a" * 900,
     ],
@@ -130,6 +141,7 @@ async def test_the_copy_says_what_the_list_says(setting: Setting) -> None:
 async def test_what_is_no_server_is_absent(setting: Setting, hostname: str) -> None:
     listed = dict(content.test_nodes(300))
     listed[address_key("192.0.2.1")] = address_node("192.0.2.1", [HOST], 300)
+    listed[signing_key(HOST, "s")] = text_record(300, "v=DKIM1; p=AAAA")
     setting.fill(listed)
     entry = await setting.registry().look_up(hostname)
     assert entry == RegistryEntry(hostname, Standing.ABSENT)
@@ -140,12 +152,16 @@ async def test_what_is_no_server_is_absent(setting: Setting, hostname: str) -> N
     [
         make_node([record(A, 60, bytes((127, 0, 0, 1))), text_record(60, "v=countersign1")]),
         make_node([record(A, 60, bytes((127, 0, 0, n))) for n in (2, 3)]),
-        make_node([record(A, 60, bytes((127, 0, 0, 2))), text_record(60, "v=countersign1; pin=x")]),
+        make_node([LISTED, text_record(60, "v=countersign1; pin=x")]),
+        make_node([LISTED, text_record(60, "v=countersign2; pin=3 1 1 00")]),
+        make_node([LISTED, text_record(60, "v=countersign1; since=2025-01-02")]),
+        text_record(60, "v=countersign1"),
+        make_node([LISTED, *(text_record(60, f"{n}") for n in range(10_000))]),
     ],
 )
 async def test_what_is_no_listing_is_neither_yes_nor_no(setting: Setting, node: bytes) -> None:
     setting.fill({host_key("odd.example.org"): node})
-    with pytest.raises(RegistryUnavailableError, match=r"listing|bad pin"):
+    with pytest.raises(RegistryUnavailableError, match="listing|pin|version|contradict|too many"):
         await setting.registry().look_up("odd.example.org")
     assert setting.fallback.asked == []
 
@@ -245,3 +261,32 @@ async def test_a_stale_copy_is_asked_last(setting: Setting) -> None:
     assert await setting.registry(fallback=False).look_up(HOST) == old
     setting.copy.touch(setting.now)
     assert await defer.look_up(HOST) == RegistryEntry(HOST, Standing.REGISTERED)
+
+
+async def test_a_damaged_copy_is_never_taken_for_an_old_one(setting: Setting) -> None:
+    setting.fill()
+    with setting.copy.changing() as change:
+        change.commit(serial=1, checked_at=DOUBTED)
+    setting.fallback.fails = True
+    entry = await setting.registry(OnStale.ACCEPT).look_up("absent.example.org")
+    assert entry.is_stale
+
+
+async def test_a_copy_confirmed_in_the_future_is_of_unknown_age(setting: Setting) -> None:
+    setting.fill()
+    setting.fallback.fails = True
+    registry = setting.registry()
+    setting.now = NOW - CLOCK_SKEW
+    assert not (await registry.look_up(HOST)).is_stale
+    setting.now = NOW - CLOCK_SKEW - 1
+    assert (await registry.look_up(HOST)).is_stale
+    setting.copy.touch(setting.now)
+    assert not (await registry.look_up(HOST)).is_stale
+
+
+@pytest.mark.parametrize("octets", [b"", b"\0\xff\xfe", b"a\r\nb", b"v=countersign1; reason=\xc3"])
+async def test_strange_octets_in_a_text_are_a_reason(setting: Setting, octets: bytes) -> None:
+    node = record(TXT, 60, bytes((len(octets),)) + octets)
+    setting.fill({host_key("odd.example.org"): node})
+    entry = await setting.registry().look_up("odd.example.org")
+    assert entry.standing is Standing.SUSPENDED

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countersign.registry.copy.meta import DOUBTED
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.replica.faults import Fault, ReplicaError
-from countersign.registry.replica.keeper import DOUBTED, Keeper
+from countersign.registry.replica.keeper import Keeper
 from countersign.registry.replica.line import Bounds, Line, Stopper
 from countersign.registry.replica.notify import MAX_PER_SECOND, NotifyListener
 from countersign.registry.transfer.asking import make_notify

@@ -9,6 +9,10 @@ from typing import Any
 from countersign.registry.zone.digest import SUM_SIZE
 
 _FORMAT = 1
+DOUBTED = 0.0
+"""When a copy that is damaged was last confirmed: never, so that it counts as stale."""
+CLOCK_SKEW = 300.0
+"""Seconds by which a clock may be set back before the copy's age is unknown, which is: stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,15 @@ class CopyMeta:
     """When this version came here."""
     source: str = ""
     """Where it came from, for people to read."""
+
+    @property
+    def is_doubted(self) -> bool:
+        """Tell whether it was found damaged."""
+        return self.checked_at == DOUBTED
+
+    def current_between(self, max_age: float) -> tuple[float, float]:
+        """Return from when until when it is current, if it may be so old (seconds)."""
+        return self.checked_at - CLOCK_SKEW, self.checked_at + max_age
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import structlog
 
 from countersign.registry.copy.environment import DATA, LOCK
 from countersign.registry.copy.errors import CopyError, DamagedCopyError
-from countersign.registry.copy.meta import CopyMeta
+from countersign.registry.copy.meta import DOUBTED, CopyMeta
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.replica.faults import Fault, ReplicaError
 from countersign.registry.replica.line import Stopper
@@ -25,8 +25,6 @@ from countersign.registry.transfer.keys import TsigKey
 log = structlog.get_logger()
 
 _LOCK = "puller.lock"
-DOUBTED = 0.0
-"""When a damaged copy was last confirmed: never, so that it counts as stale."""
 
 
 class Keeper:

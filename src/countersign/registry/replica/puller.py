@@ -15,7 +15,7 @@ from countersign.registry.copy.errors import CopyError
 from countersign.registry.copy.meta import CopyMeta
 from countersign.registry.replica.asking import SerialAsker
 from countersign.registry.replica.faults import Fault, ReplicaError, ShrunkError
-from countersign.registry.replica.keeper import DOUBTED, Keeper
+from countersign.registry.replica.keeper import Keeper
 from countersign.registry.replica.line import Stopper
 from countersign.registry.replica.metrics import ReplicaMetrics
 from countersign.registry.replica.notes import Shrink
@@ -74,7 +74,7 @@ class Puller:
             )
             try:
                 meta = await self._in_writer(self._keeper.meta)
-                self._is_doubted = meta is not None and meta.checked_at == DOUBTED
+                self._is_doubted = meta is not None and meta.is_doubted
                 await self._follow_until(stop)
             finally:
                 await self._in_writer(self._keeper.close)

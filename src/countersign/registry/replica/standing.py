@@ -25,7 +25,7 @@ class Standing:
     is_kept: bool
     """A puller runs now."""
     age: float
-    """Seconds since a primary last confirmed the copy."""
+    """Seconds since a primary last confirmed the copy; negative: the clock was set back."""
     is_stale: bool
 
 
@@ -34,9 +34,11 @@ def look_at(config: ReplicaConfig) -> Standing:
     meta = _meta(config)
     state = read_state(config.directory)
     is_kept = state is not None and _is_replica(state.process)
-    age = max(0.0, time.time() - meta.checked_at) if meta is not None else 0.0
-    is_stale = meta is None or age > config.replica.max_age_seconds
-    return Standing(meta, state, is_kept, age, is_stale)
+    if meta is None:
+        return Standing(meta, state, is_kept, age=0.0, is_stale=True)
+    now = time.time()
+    begin, end = meta.current_between(config.replica.max_age_seconds)
+    return Standing(meta, state, is_kept, now - meta.checked_at, not begin <= now <= end)
 
 
 def _meta(config: ReplicaConfig) -> CopyMeta | None:

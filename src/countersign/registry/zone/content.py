@@ -85,16 +85,15 @@ class Apex:
     ttl: int = 300
 
 
+def may_be_server(hostname: str) -> bool:
+    """Tell whether what is found under a normalised hostname is of a server: not of the zone."""
+    labels = hostname.split(".")
+    return len(labels) > 1 and labels[-1] not in RESERVED and "_domainkey" not in labels
+
+
 def can_list(hostname: str, zone: str) -> bool:
     """Tell whether a hostname can be in the zone: it fits, and clashes with nothing of ours."""
-    labels = hostname.split(".")
-    longest = f"{hostname}._vouch.{zone}"
-    return (
-        len(labels) > 1
-        and labels[-1] not in RESERVED
-        and "_domainkey" not in labels
-        and len(longest) <= MAX_KEY - 2
-    )
+    return may_be_server(hostname) and len(f"{hostname}._vouch.{zone}") <= MAX_KEY - 2
 
 
 def can_sign(hostname: str, selector: str, zone: str) -> bool:
