@@ -161,7 +161,7 @@ async def test_what_is_no_server_is_absent(setting: Setting, hostname: str) -> N
 )
 async def test_what_is_no_listing_is_neither_yes_nor_no(setting: Setting, node: bytes) -> None:
     setting.fill({host_key("odd.example.org"): node})
-    with pytest.raises(RegistryUnavailableError, match="listing|pin|version|contradict|too many"):
+    with pytest.raises(RegistryUnavailableError, match=r"listing|pin|version|contradict|too many"):
         await setting.registry().look_up("odd.example.org")
     assert setting.fallback.asked == []
 
