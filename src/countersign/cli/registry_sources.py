@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from countersign.registry.copy.errors import CopyError
 from countersign.registry.copy.reading import Snapshot
 from countersign.registry.copy.store import ZoneCopy
-from countersign.registry.replica.faults import ReplicaError
+from countersign.registry.replica.faults import Fault, ReplicaError
 from countersign.registry.replica.line import Stopper
 from countersign.registry.replica.settings import ReplicaSettings
 from countersign.registry.replica.transfer import Order, Transfers
@@ -124,8 +124,16 @@ class Sources:
             raise SourceError(f"secondary:{name}: there is none of this name")
         if not found.ask:
             raise SourceError(f"secondary:{name}: it has no address to ask; see `secondaries`")
-        with self._transferred(found.ask, keys[-1] if keys else None) as snapshot:
-            yield snapshot
+        try:
+            with self._transferred(found.ask, keys[-1] if keys else None) as snapshot:
+                yield snapshot
+        except ReplicaError as error:
+            if error.fault not in (Fault.REFUSED, Fault.UNSIGNED):
+                raise
+            raise SourceError(
+                f"secondary:{name}: it does not let the registrar copy the zone ({error}); let it, "
+                "with its own key: countersign setup … --allow-transfer-key"
+            ) from error
 
     @contextlib.contextmanager
     def _transferred(self, endpoint: str, key: TsigKey | None) -> Iterator[Snapshot]:
