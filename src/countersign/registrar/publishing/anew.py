@@ -12,18 +12,21 @@ from countersign.registrar.publishing import orders
 from countersign.registrar.publishing.copies import SOURCE
 from countersign.registrar.publishing.image import form_of, image
 from countersign.registrar.publishing.journal import Head, apex_in, latest
-from countersign.registrar.publishing.lock import form_in, note_form, take_lock
+from countersign.registrar.publishing.lock import known_form, note_form, take_lock
 from countersign.registrar.publishing.versions import Version, make_version
 from countersign.registry.copy.replacing import Replacing
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.zone.digest import NodeSum
 from countersign.registry.zone.names import APEX
 from countersign.registry.zone.serial import is_newer, next_serial
+from countersign.storage.database.publication import Fact
 
 log = structlog.get_logger()
 
 _QUIET_SECONDS = 2.0
 _PAUSE_SECONDS = 0.02
+_FREE_TRIES = 2
+"""Without the lock."""
 
 
 def restore(office: Office, copy: ZoneCopy) -> bool:
@@ -54,35 +57,87 @@ class Anew:
     """Orders, those too that other workers are at."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A copy that was written anew from one view of the database."""
+
+    last: Head | None
+    """The version that was the last one then."""
+    answered: list[int]
+    apex: bytes
+    version: Version | None
+    """None: it is the last one."""
+
+    @property
+    def serial(self) -> int:
+        """Return the serial that the copy has."""
+        if self.version is not None:
+            return self.version.serial
+        # Without a last version there is always a new one.
+        assert self.last is not None
+        return self.last.serial
+
+
 def publish_anew(office: Office, copy: ZoneCopy, *, above: int | None = None) -> Anew:
-    """Write the copy anew under the lock, and answer all orders.
+    """Write the copy anew, and answer all orders that waited when that began.
 
     If it is not the last version, or that is not of the present form, it becomes a version that
     follows none, so that secondaries take it whole. above: a serial that somebody has seen though
     the database knows it not: a version above it is made in any case.
+
+    It takes long, and on SQLite everybody who writes waits for the lock. So it is done without it,
+    and under it only if other versions were published meanwhile, each time.
     """
+    for _ in range(_FREE_TRIES):
+        with copy.replacing() as new:
+            made = _make(office, new, above)
+            with office.work() as work:
+                fact = take_lock(work)
+                is_last = _id(latest(work)) == _id(made.last)
+                if is_last:
+                    _store(work, fact, made)
+            if is_last:
+                return _commit(office, new, made)
     with copy.replacing() as new:
         with office.work() as work:
             fact = take_lock(work)
-            form = form_of(work.config)
-            is_forced = above is not None or form_in(fact) != form
-            # See `publisher._publish_under_lock`.
-            with office.reading() as seen:
-                last, answered = latest(seen), orders.all_waiting(seen)
-                _fill(seen, new)
-                apex = b"" if is_forced else _apex_if_same(seen, last, new)
-                version = None if apex else _version(work, last, new, above)
-            if version is not None:
-                work.session.add(version.row(work.now))
-                apex = version.apex
-                note_form(fact, form)
-            orders.end(work, answered)
-        serial = version.serial if version is not None else _serial(last)
-        _commit(office, new, apex, serial)
-    if version is None:
-        return Anew(None, answered)
-    log.info("zone published anew", serial=version.serial, records=version.records)
-    return Anew(version.serial, answered)
+            made = _make(office, new, above)
+            _store(work, fact, made)
+        return _commit(office, new, made)
+
+
+def _make(office: Office, new: Replacing, above: int | None) -> _Made:
+    # One state for all that is read: what is decided after it is ordered after it.
+    with office.reading() as seen:
+        last, answered = latest(seen), orders.all_waiting(seen)
+        _fill(seen, new)
+        is_forced = above is not None or known_form(seen) != form_of(seen.config)
+        apex = b"" if is_forced else _apex_if_same(seen, last, new)
+        if apex:
+            return _Made(last, answered, apex, None)
+        version = _version(seen, last, new, above)
+        return _Made(last, answered, version.apex, version)
+
+
+def _store(work: Work, fact: Fact, made: _Made) -> None:
+    if made.version is not None:
+        work.session.add(made.version.row(work.now))
+        note_form(fact, form_of(work.config))
+    orders.end(work, made.answered)
+
+
+def _commit(office: Office, new: Replacing, made: _Made) -> Anew:
+    new.put(APEX, made.apex)
+    now = office.clock().timestamp()
+    new.commit(zone=office.config.zone, serial=made.serial, checked_at=now, source=SOURCE)
+    if made.version is None:
+        return Anew(None, made.answered)
+    log.info("zone published anew", serial=made.serial, records=made.version.records)
+    return Anew(made.serial, made.answered)
+
+
+def _id(head: Head | None) -> int | None:
+    return head.id if head is not None else None
 
 
 def _restore(work: Work, copy: ZoneCopy) -> bool:
@@ -125,15 +180,3 @@ def _version(work: Work, last: Head | None, new: Replacing, above: int | None) -
     following = int(now) % (1 << 32) if serial is None else next_serial(serial, now)
     with new.snapshot() as snapshot:
         return make_version(work.config, snapshot, (), following, follows=False)
-
-
-def _commit(office: Office, new: Replacing, apex: bytes, serial: int) -> None:
-    new.put(APEX, apex)
-    now = office.clock().timestamp()
-    new.commit(zone=office.config.zone, serial=serial, checked_at=now, source=SOURCE)
-
-
-def _serial(last: Head | None) -> int:
-    # Without a last version there is always a new one.
-    assert last is not None
-    return last.serial

@@ -26,20 +26,15 @@ def take_lock(work: Work) -> Fact:
     return fact
 
 
-def form_in(fact: Fact) -> str:
-    """Return the form that the zone was last made anew in; see `image.form_of`."""
-    return str(fact.value.get(_FORM, ""))
-
-
 def note_form(fact: Fact, form: str) -> None:
     """Note that the zone is being made anew in a form."""
     fact.value = {_FORM: form}
 
 
 def known_form(work: Work) -> str:
-    """Return the form without the lock; empty: nothing was ever published."""
+    """Return the form that the zone was last made anew in; see `image.form_of`. Empty: none."""
     fact = work.session.get(Fact, _NAME)
-    return form_in(fact) if fact is not None else ""
+    return str(fact.value.get(_FORM, "")) if fact is not None else ""
 
 
 def _make_row(work: Work) -> None:

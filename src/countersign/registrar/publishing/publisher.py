@@ -7,6 +7,7 @@ its copy there. If it dies between the two, the copy is behind, and the journal 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -25,7 +26,7 @@ from countersign.registrar.publishing.versions import (
     says_the_same,
     touched,
 )
-from countersign.registry.copy.errors import CopyError, DivergedError
+from countersign.registry.copy.errors import CopyBusyError, CopyError, DivergedError
 from countersign.registry.copy.reading import Snapshot
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.zone.names import APEX
@@ -34,6 +35,9 @@ from countersign.registry.zone.serial import next_serial
 log = structlog.get_logger()
 
 _ATTEMPTS = 5
+_BUSY_SECONDS = 3600.0
+"""Ten million servers take about that long."""
+_BUSY_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +64,29 @@ def ensure_published(office: Office) -> None:
     """See to it that the zone and the copy are what database and settings make them.
 
     For the start: what was ordered while nobody worked, other settings, a copy that was lost,
-    and the first version of all. Raises :class:`~countersign.registry.copy.errors.CopyError`, and
+    and the first version of all. Waits while another process, the primary say, writes the copy
+    anew. Raises :class:`~countersign.registry.copy.errors.CopyError`, and
     :class:`~countersign.registry.zone.names.OwnerNameError` for settings that make no apex.
     """
     with open_zone_copy(office) as copy:
-        with office.reading() as work:
-            is_of_this_form = known_form(work) == form_of(office.config)
-        if not is_of_this_form:
-            publish_anew(office, copy)
-        _publish_some(office, copy, 0, with_apex=True)
-        _publish_all(office, copy, None)
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return _ensure_published(office, copy)
+            except CopyBusyError as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.info("the zone is not published yet", reason=str(error))
+                time.sleep(_BUSY_PAUSE_SECONDS)
+
+
+def _ensure_published(office: Office, copy: ZoneCopy) -> None:
+    with office.reading() as work:
+        is_of_this_form = known_form(work) == form_of(office.config)
+    if not is_of_this_form:
+        publish_anew(office, copy)
+    _publish_some(office, copy, 0, with_apex=True)
+    _publish_all(office, copy, None)
 
 
 def catch_up(office: Office, copy: ZoneCopy) -> None:
