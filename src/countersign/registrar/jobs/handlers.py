@@ -29,12 +29,13 @@ from countersign.registrar.publishing import addresses
 from countersign.registrar.publishing.addresses import Found
 from countersign.registrar.publishing.orders import PUBLISH
 from countersign.registrar.publishing.publisher import publish
-from countersign.registry.copy.errors import CopyError
+from countersign.registry.copy.errors import CopyBusyError, CopyError
 from countersign.storage.database.servers import Server, TestRun
 
 _LOOK_UPS = 3
 """How often the age of a domain is asked for before it is called unknown."""
 _LONGEST_WAIT = 3600.0
+_BUSY_PAUSE = 10.0
 
 
 def _server(work: Work, task: Task) -> Server:
@@ -106,6 +107,9 @@ def _forfeit(work: Work, task: Task, _result: Any) -> None:
 def _publish(office: Office, task: Task) -> None:
     try:
         publish(office, task.id)
+    except CopyBusyError as error:
+        # Whoever writes the copy anew takes a while, and no longer.
+        raise TryLaterError(str(error), _BUSY_PAUSE) from None
     except CopyError as error:
         raise TryLaterError(str(error)) from None
 
@@ -124,8 +128,10 @@ def _look_up_addresses(office: Office, task: Task) -> list[Found]:
     with office.reading() as work:
         servers = addresses.servers_after(work, task.payload["after"])
     found = addresses.look_up(office.config, servers)
-    if found and not any(one.families for one in found):
+    no_answer = bool(found) and not any(one.families for one in found)
+    if no_answer and task.attempts < _LOOK_UPS:
         raise TryLaterError("the DNS does not answer")
+    # Perhaps it is these names that nobody answers for: the others are not to wait for them.
     return found
 
 

@@ -35,8 +35,16 @@ class DamagedCopyError(CopyError):
     """The copy's files are damaged."""
 
 
+class DeletedCopyError(CopyError):
+    """The copy's files were deleted, or replaced by others, while they were in use."""
+
+
 class CopyFullError(CopyError):
     """There is no room for a change; the copy is as it was."""
+
+
+class CopyBusyError(CopyError):
+    """Another process or thread is replacing the copy now."""
 
 
 class DivergedError(CopyError):
@@ -71,8 +79,9 @@ def explain(directory: Path, error: lmdb.Error) -> CopyError:
     """Return an error of LMDB as one that says what to do."""
     if isinstance(error, lmdb.MapFullError):
         return CopyFullError(
-            f"the copy of the zone in {directory} has reached its greatest size: allow it a larger"
-            " one. The copy is as it was before"
+            f"the copy of the zone in {directory} has reached its greatest size. If something has"
+            " been reading an old state of it for long (verify, export), end that; else the zone is"
+            " too large for it. The copy is as it was before"
         )
     if isinstance(error, lmdb.ReadersFullError):
         return CopyError(f"too many processes read the copy of the zone in {directory}: end some")

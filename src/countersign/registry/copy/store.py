@@ -17,7 +17,7 @@ from types import TracebackType
 
 from countersign.registry.copy.changing import Changing
 from countersign.registry.copy.check import faults_of
-from countersign.registry.copy.errors import CopyError, DivergedError
+from countersign.registry.copy.errors import CopyBusyError, CopyError, DivergedError
 from countersign.registry.copy.meta import CopyMeta, StoredMeta
 from countersign.registry.copy.reading import CopyReader
 from countersign.registry.copy.replacing import (
@@ -112,12 +112,13 @@ class ZoneCopy:
     def replacing(self) -> Iterator[Replacing]:
         """Write another copy; the old one stays unless there is a :meth:`Replacing.commit`.
 
-        Raises :class:`CopyError`, also if another process is replacing it now.
+        Raises :class:`CopyError`; :class:`~countersign.registry.copy.errors.CopyBusyError` if
+        another process is replacing it now.
         """
         self._must_be_writable()
         with only_one(self.directory) as is_mine:
             if not is_mine:
-                raise CopyError(
+                raise CopyBusyError(
                     f"another process is replacing the copy of the zone in {self.directory}"
                 )
             self._environment.check_readers()
