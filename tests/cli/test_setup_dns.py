@@ -124,6 +124,7 @@ def test_secrets_are_in_the_file_of_keys_alone(server: str, tmp_path: Path) -> N
         (("knot", *MINIMUM, "--key-file", "/nonexistent"), "cannot read the key file"),
         (("knot", *MINIMUM, "--notify", "192.0.2.9"), "needs the replica's key too"),
         (("knot", *MINIMUM, "--rate-limit", "0"), "Invalid value for '--rate-limit'"),
+        (("bind", *MINIMUM, "--rate-limit", "1001"), "no --rate-limit above 1000"),
     ],
 )
 def test_what_is_wrong_with_the_options_is_said(options: tuple[str, ...], words: str) -> None:

@@ -13,7 +13,16 @@ from countersign.registry.comparison import (
 from countersign.registry.zone.content import apex_node
 from countersign.registry.zone.digest import SHA384, SIMPLE, digest_record
 from countersign.registry.zone.names import APEX, host_key
-from countersign.registry.zone.records import RRSIG, make_node, record, split_node, text_record
+from countersign.registry.zone.records import (
+    RRSIG,
+    SOA,
+    ZONEMD,
+    kind_of,
+    make_node,
+    record,
+    split_node,
+    text_record,
+)
 from tests.registry.zone.zones import APEX_FACTS, small_zone
 
 KEYS = st.sampled_from([host_key(f"h{number}.example") for number in range(8)])
@@ -43,9 +52,13 @@ def test_equal_copies_have_no_differences(zone: dict[bytes, bytes]) -> None:
 
 def test_what_servers_make_themselves_is_no_difference() -> None:
     one = small_zone(7)
-    other = small_zone(9)
+    other = small_zone(7)
     digest = digest_record(300, 9, SIMPLE, SHA384, bytes(48))
-    other[APEX] = apex_node(APEX_FACTS, 9, [digest])
+    bind_progress = record(65534, 300, bytes(5))
+    # A signer counts serials of its own; the text goes on saying the registrar's.
+    [soa] = [one for one in split_node(apex_node(APEX_FACTS, 9)) if kind_of(one) == SOA]
+    kept = [one for one in split_node(other[APEX]) if kind_of(one) not in (SOA, ZONEMD)]
+    other[APEX] = make_node([soa, *kept, digest, bind_progress])
     for key, node in other.items():
         other[key] = make_node([*split_node(node), record(RRSIG, 300, bytes(40))])
     other[host_key("nsec3hash")] = make_node([record(50, 300, bytes(20))])

@@ -11,7 +11,10 @@ from countersign.registry.zone.records import RRSIG, SOA, ZONEMD, kind_of, split
 Nodes = Iterable[tuple[bytes, bytes]]
 """(key, node) in key order."""
 _NSEC, _DNSKEY, _NSEC3, _NSEC3PARAM, _CDS, _CDNSKEY, _DS = 47, 48, 50, 51, 59, 60, 43
+_BIND_PROGRESS = 65534
+"""How far BIND is with signing, which it notes at the apex (its `sig-signing-type`)."""
 _OF_DNSSEC = frozenset({RRSIG, _NSEC, _DNSKEY, _NSEC3, _NSEC3PARAM, _CDS, _CDNSKEY, _DS})
+_OF_APEX = _OF_DNSSEC | {SOA, ZONEMD, _BIND_PROGRESS}
 
 
 class Difference(NamedTuple):
@@ -50,7 +53,7 @@ def content_of(nodes: Nodes) -> Iterator[tuple[bytes, bytes]]:
     So a copy that was signed on the way can be compared with the original.
     """
     for key, node in nodes:
-        left_out = _OF_DNSSEC | {SOA, ZONEMD} if key == APEX else _OF_DNSSEC
+        left_out = _OF_APEX if key == APEX else _OF_DNSSEC
         content = b"".join(one for one in split_node(node) if kind_of(one) not in left_out)
         if content:
             yield key, content

@@ -19,6 +19,8 @@ from countersign.cli.dns_servers.words import comment
 
 FILE = "/etc/bind/named.conf"
 INCLUDE = "/etc/bind/countersign-keys.conf"
+MAX_RATE = 1000
+"""Answers a second that BIND takes as a limit."""
 NO_DIGEST = """\
 BIND makes no digest of the zone (ZONEMD, RFC 8976), and the registrar's does not fit the signed
 copy: replicas that check it must follow the primary, a server that does not sign, or a Knot
@@ -26,9 +28,11 @@ that signs. BIND also counts its own serials for the signed zone."""
 
 
 def bind_configuration(plan: Plan) -> str:
-    """Return the whole of named.conf. Raises :class:`ValueError` for a user."""
+    """Return the whole of named.conf. Raises :class:`ValueError` for what BIND cannot do."""
     if plan.user:
         raise ValueError("BIND takes its user from the command line: named -u USER")
+    if plan.rate_limit > MAX_RATE:
+        raise ValueError(f"BIND takes no --rate-limit above {MAX_RATE}")
     include = plan.include or INCLUDE
     check = f"named-checkconf {FILE} && systemctl restart named"
     parts = [
@@ -82,7 +86,7 @@ def _options(plan: Plan) -> list[str]:
         "    allow-transfer { none; };",
         "    allow-update { none; };",
         *comment(words.LIMIT, 4),
-        f"    rate-limit {{ responses-per-second {min(plan.rate_limit, MAX_RATE)}; slip 1; }};",
+        f"    rate-limit {{ responses-per-second {plan.rate_limit}; slip 1; }};",
         "    tcp-clients 500;",
         *comment("Replicas are told of a change at once, and not five seconds later.", 4),
         "    notify-delay 0;",
