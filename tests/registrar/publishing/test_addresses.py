@@ -178,6 +178,23 @@ def test_a_round_waits_while_no_resolver_answers(office: Office, dns: DnsServer)
     assert len(known(office)) == 3
 
 
+def test_names_that_nobody_answers_for_keep_the_others_waiting_for_a_while_only(
+    office: Office, dns: DnsServer, clock: Clock
+) -> None:
+    dns.misbehave(HOST, Behaviour.SERVFAIL)
+    add_server(office, HOST, State.ACTIVE, "", "192.0.2.1")
+    order_addresses(office)
+    ends = []
+    for _ in range(4):
+        ends += do_jobs(office, ["addresses"])
+        clock.advance(minutes=5)
+    later = ("addresses", "later")
+    assert ends == [later, later, ("addresses", "done")]
+    assert known(office) == {"192.0.2.1"}
+    clock.advance(minutes=office.config.publication.resolve_minutes)
+    assert order_addresses(office)
+
+
 def test_the_daily_work_forgets_addresses_of_those_who_left(office: Office) -> None:
     staying = add_server(office, "a.example.org", State.SUSPENDED, "", "192.0.2.1")
     server = add_server(office, HOST, State.ACTIVE, "", "192.0.2.1", "192.0.2.2")

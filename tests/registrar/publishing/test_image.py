@@ -116,6 +116,20 @@ def test_an_entry_that_gateways_could_not_read_costs_no_other(office: Office) ->
     }
 
 
+def test_a_key_or_an_address_that_no_zone_can_have_costs_no_other(office: Office) -> None:
+    at = ("no address", "192.0.2", "fe80::1%eth0", "192.0.2.9")
+    server = add_server(office, "good.example.org", State.ACTIVE, "", *at)
+    for selector in ("a..b", "b" * 64, "\u00e9", "Upper", "c d", ".", "s1"):
+        add_key(office, server, SIGNING, selector)
+    add_key(office, server, "p=" + "A" * 70_000, "long")
+    add_key(office, server, "\u00e9", "odd")
+    own, voucher, _ = host_keys("good.example.org")
+    wanted = {own, voucher, signing_key("good.example.org", "s1"), address_key("192.0.2.9")}
+    assert whole(office).keys() == ALWAYS | wanted
+    with office.reading() as work:
+        assert nodes_of_addresses(work, at).keys() == {address_key("192.0.2.9")}
+
+
 def test_servers_at_one_address_are_named_together_up_to_a_bound(office: Office) -> None:
     for number in range(25):
         add_server(office, f"m{number:02}.example.org", State.ACTIVE, "", "192.0.2.9")
@@ -168,7 +182,7 @@ def test_the_apex_says_who_is_responsible_and_when_the_cut_over_ends(office: Off
     )
     apex = apex_of(office.config)
     node = apex_node(apex, 7)
-    assert text(node) == ["v=countersign1; s-day=2027-01-01; url=http://localhost:8025"]
+    assert text(node) == ["v=countersign1; serial=7; s-day=2027-01-01; url=http://localhost:8025"]
     assert b"\3ns1\7example\3net\0" in node
     assert b"\3a.b\7example\3net\0" in node
 

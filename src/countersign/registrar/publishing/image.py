@@ -10,14 +10,17 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import structlog
 from sqlalchemy import Select, and_, func, select
 
-from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.server_keys import KeyPurpose
-from countersign.registry.file import parse_pin
+from countersign.registrar.publishing.listable import (
+    can_be_listed,
+    is_address,
+    is_good_key,
+    is_good_server,
+)
 from countersign.registry.lookup import Standing
 from countersign.registry.zone.content import (
     HOSTS_AT_AN_ADDRESS,
@@ -25,8 +28,6 @@ from countersign.registry.zone.content import (
     Listed,
     address_key,
     address_node,
-    can_list,
-    can_sign,
     host_nodes,
     test_nodes,
 )
@@ -34,8 +35,6 @@ from countersign.rules.life_cycle import PUBLISHED, State
 from countersign.storage.database.holdings import ServerKey
 from countersign.storage.database.publication import ServerAddress
 from countersign.storage.database.servers import Server
-
-log = structlog.get_logger()
 
 Node = tuple[bytes, bytes]
 """Its key, and its records."""
@@ -84,6 +83,8 @@ def image(work: Work) -> Iterator[Node]:
     rows = work.session.execute(at_addresses, execution_options=_streaming())
     for address, group in itertools.groupby(rows, key=lambda row: row.address):
         hosts = [row.hostname for row in itertools.islice(group, HOSTS_AT_AN_ADDRESS)]
+        if not is_address(address):
+            continue
         key, node = _node_of_address(work.config, address, hosts)
         tests.pop(key, None)
         if node:
@@ -105,7 +106,7 @@ def nodes_of(work: Work, hostnames: Iterable[str]) -> dict[str, dict[bytes, byte
 
 def nodes_of_addresses(work: Work, addresses: Iterable[str]) -> dict[bytes, bytes]:
     """Return the nodes of addresses by their keys; an empty one: nobody is registered there."""
-    hosts: dict[str, list[str]] = {address: [] for address in addresses}
+    hosts: dict[str, list[str]] = {one: [] for one in addresses if is_address(one)}
     for some in _in_portions(sorted(hosts)):
         place = func.row_number().over(partition_by=ServerAddress.address, order_by=Server.hostname)
         ranked = (
@@ -135,14 +136,6 @@ def addresses_of(work: Work, hostnames: Iterable[str]) -> set[str]:
     return found
 
 
-def can_be_listed(hostname: str, zone: str) -> bool:
-    """Tell whether the zone can have a host name at all."""
-    try:
-        return normalise_hostname(hostname) == hostname and can_list(hostname, zone)
-    except AddressSyntaxError:
-        return False
-
-
 def _servers_with_keys() -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -167,7 +160,7 @@ def _nodes(config: RegistrarConfig, rows: Sequence[Any]) -> dict[bytes, bytes]:
     """Return the nodes of one server: one row for each of its keys, or one without."""
     server = rows[0]
     pins = tuple(row.content for row in rows if row.purpose == KeyPurpose.TLS)
-    if not _is_good(server.hostname, pins, config.zone):
+    if not is_good_server(server.hostname, pins, config.zone):
         return {}
     keys = {row.selector: row.content for row in rows if row.purpose == KeyPurpose.DKIM}
     listed = Listed(
@@ -179,7 +172,7 @@ def _nodes(config: RegistrarConfig, rows: Sequence[Any]) -> dict[bytes, bytes]:
         keys=tuple(
             (selector, key)
             for selector, key in keys.items()
-            if _fits(server.hostname, selector, config.zone)
+            if is_good_key(server.hostname, selector, key, config.zone)
         ),
     )
     return dict(host_nodes(listed, config.publication.ttl))
@@ -188,30 +181,6 @@ def _nodes(config: RegistrarConfig, rows: Sequence[Any]) -> dict[bytes, bytes]:
 def _node_of_address(config: RegistrarConfig, address: str, hosts: Iterable[str]) -> Node:
     listed = [name for name in hosts if can_be_listed(name, config.zone)]
     return address_key(address), address_node(address, listed, config.publication.ttl)
-
-
-def _is_good(hostname: str, pins: Iterable[str], zone: str) -> bool:
-    """Tell whether gateways can read an entry; one that they cannot is left out whole."""
-    good = can_be_listed(hostname, zone) and all(_is_pin(pin) for pin in pins)
-    if not good:
-        log.error("server left out of the zone", host=hostname)
-    return good
-
-
-def _is_pin(text: str) -> bool:
-    # An unreadable pin must not weaken the check to 'no pin'.
-    try:
-        parse_pin(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _fits(hostname: str, selector: str, zone: str) -> bool:
-    fits = can_sign(hostname, selector, zone)
-    if not fits:
-        log.error("signing key left out of the zone", host=hostname, reason="too long a name")
-    return fits
 
 
 def _in_portions(values: Sequence[str]) -> Iterator[Sequence[str]]:

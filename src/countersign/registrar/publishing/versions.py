@@ -12,10 +12,10 @@ from countersign.registrar.publishing.image import (
     Node,
     addresses_of,
     apex_of,
-    can_be_listed,
     nodes_of,
     nodes_of_addresses,
 )
+from countersign.registrar.publishing.listable import can_be_listed
 from countersign.registry.copy.reading import Snapshot
 from countersign.registry.zone.changes import NodeChange, pack_changes
 from countersign.registry.zone.content import apex_node, host_keys
