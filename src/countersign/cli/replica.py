@@ -118,9 +118,9 @@ def verify(context: typer.Context, config: FileOption = None) -> None:
 def accept_shrink(context: typer.Context, config: FileOption = None) -> None:
     """Let the zone shrink by as much as the transfer that was refused.
 
-    A zone that loses more than `max_shrink` of its records at once is refused: it is more likely
-    that something went wrong than that so many servers left. Ask the registrar first. The word
-    is good for the next transfer, and reaches a replica that runs within a second.
+    A zone that loses more than `max_shrink` of its records within a day is refused: it is more
+    likely that something went wrong than that so many servers left. Ask the registrar first. The
+    word is good for the next transfer, and reaches a replica that runs within a second.
 
     Example: countersign replica accept-shrink
     """

@@ -49,6 +49,8 @@ Type=exec
 ExecStart=/usr/bin/env countersign replica --config /etc/countersign/replica.toml
 # A whole zone that has come is put in place first.
 TimeoutStopSec=90
+# Not given up where an address or the key comes later than the start.
+RestartSec=5
 CapabilityBoundingSet=
 """
 _COMMON = """\

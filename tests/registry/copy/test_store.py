@@ -289,3 +289,22 @@ def test_verify_finds_what_was_altered(copy: ZoneCopy) -> None:
     with environment.writing() as transaction:
         transaction.put(key, b"\0\1\0", db=environment.tables()["b"])
     assert any("cannot be read" in fault for fault in copy.verify())
+
+
+def test_one_name_without_end_is_refused_before_much_of_it_came(copy: ZoneCopy) -> None:
+    fill(copy, FIRST, 1)
+    taken = 0
+
+    def without_end() -> Iterator[tuple[bytes, bytes]]:
+        nonlocal taken
+        for taken in range(1_000_000):
+            yield b".long", record(A, 60, taken.to_bytes(60_000))
+
+    with pytest.raises(CopyError, match="too many records"), copy.replacing() as new:
+        new.add_all(without_end())
+    assert taken <= 1001
+    with pytest.raises(CopyError, match="too many records"), copy.changing() as changing:
+        for key, one in without_end():
+            changing.add(key, one)
+    assert taken <= 1001
+    assert all_nodes(copy) == FIRST

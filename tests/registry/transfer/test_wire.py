@@ -72,3 +72,11 @@ def test_records_are_found_where_they_are() -> None:
     assert message[found[0].data : found[0].end] == bytes((127, 0, 0, 2))
     with pytest.raises(MessageError, match="behind the last record"):
         list(wire.read_records(message + b"x", header, wire.read_asked(message).end))
+
+
+def test_a_chain_of_pointers_is_given_up() -> None:
+    chain = b"".join((0xC000 | max(12, at - 2)).to_bytes(2, "big") for at in range(14, 4000, 2))
+    message = bytes(12) + b"\0\0" + chain
+    assert read_name(message, 14 + 2 * 126)[0] == b"\0"
+    with pytest.raises(MessageError, match="too many pointers"):
+        read_name(message, 14 + 2 * 127)

@@ -6,7 +6,7 @@ from typing import Any
 
 from countersign.registry.copy.environment import Environment
 from countersign.registry.copy.errors import CopyError, DivergedError
-from countersign.registry.copy.meta import CopyMeta, StoredMeta
+from countersign.registry.copy.meta import CopyMeta, Peak, StoredMeta
 from countersign.registry.copy.reading import Snapshot
 from countersign.registry.zone.changes import NodeChange
 from countersign.registry.zone.digest import SUM_SIZE, NodeSum
@@ -73,6 +73,9 @@ class Changing:
             raise DivergedError(f"a record to add is there already, at {text_of(key)}")
         records.add(record)
         self._octets += len(record)
+        if self._octets >= _PENDING_OCTETS:
+            # Of one owner, too, there may come any number.
+            self._flush()
 
     def remove(self, key: bytes, record: bytes) -> None:
         """Remove a record. Raises :class:`DivergedError` if it is not there."""
@@ -102,15 +105,19 @@ class Changing:
         zone: str = "",
         source: str | None = None,
         loaded_at: float | None = None,
+        peak: Peak | None = None,
     ) -> CopyMeta:
         """Have all this made at the end of the block; return what the copy is then.
 
-        checked_at: Unix seconds. zone, source: as before, if not given; loaded_at: checked_at.
+        checked_at: Unix seconds. zone, source, peak: as before, if not given; loaded_at:
+        checked_at.
         """
         if self.committed is not None:
             raise CopyError("these changes were committed already")
         self._flush()
-        meta = self._new_meta(zone, serial, checked_at, source, loaded_at)
+        meta = self._new_meta(
+            zone, serial, checked_at, source=source, loaded_at=loaded_at, peak=peak
+        )
         stored = StoredMeta(self._name, meta)
         self._environment.store_meta(self._transaction, stored)
         self.committed = meta
@@ -121,10 +128,14 @@ class Changing:
         zone: str,
         serial: int,
         checked_at: float,
+        *,
         source: str | None = None,
         loaded_at: float | None = None,
+        peak: Peak | None = None,
     ) -> CopyMeta:
         old = self.meta
+        if peak is None:
+            peak = Peak(old.peak_records, old.peak_at) if old else Peak()
         return CopyMeta(
             zone=zone or (old.zone if old else ""),
             serial=serial,
@@ -133,6 +144,8 @@ class Changing:
             checked_at=checked_at,
             loaded_at=checked_at if loaded_at is None else loaded_at,
             source=source if source is not None else (old.source if old else ""),
+            peak_records=peak.records,
+            peak_at=peak.at,
         )
 
     def _records_of(self, key: bytes) -> set[bytes]:

@@ -24,6 +24,7 @@ import lmdb
 
 from countersign.registry.copy.errors import (
     CopyError,
+    DeletedCopyError,
     damaged,
     explained,
     files_explained,
@@ -120,7 +121,7 @@ class Environment:
     def writing(self) -> Iterator[Any]:
         """Give a write transaction: committed and on the disk at the end of the block."""
         if identity_of(self.directory) != self.identity:
-            raise CopyError(
+            raise DeletedCopyError(
                 f"the copy of the zone in {self.directory} was deleted while it was in use:"
                 " start this process again"
             )

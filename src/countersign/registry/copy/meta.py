@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from countersign.registry.zone.digest import SUM_SIZE
 
@@ -13,6 +13,13 @@ DOUBTED = 0.0
 """When a copy that is damaged was last confirmed: never, so that it counts as stale."""
 CLOCK_SKEW = 300.0
 """Seconds by which a clock may be set back before the copy's age is unknown, which is: stale."""
+
+
+class Peak(NamedTuple):
+    """How many records a zone had at most of late, and when it had them last (Unix seconds)."""
+
+    records: int = 0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,10 @@ class CopyMeta:
     """When this version came here."""
     source: str = ""
     """Where it came from, for people to read."""
+    peak_records: int = 0
+    """The most records that the zone had of late, as far as its keeper notes that."""
+    peak_at: float = 0.0
+    """When it had them last."""
 
     @property
     def is_doubted(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from countersign.registry.copy.environment import Environment
 from countersign.registry.copy.errors import CopyError, files_explained
-from countersign.registry.copy.meta import CopyMeta, StoredMeta
+from countersign.registry.copy.meta import CopyMeta, Peak, StoredMeta
 from countersign.registry.copy.reading import Snapshot
 from countersign.registry.zone.digest import NodeSum
 from countersign.registry.zone.names import MAX_KEY, text_of
@@ -19,7 +19,8 @@ from countersign.registry.zone.records import MAX_NODE, make_node, split_node
 
 _CHUNK_NODES = 100_000
 _CHUNK_OCTETS = 32 * 1024 * 1024
-_OWNER_RECORDS = 10_000
+_OWNER_RECORDS = 1000
+"""Held of one owner until they are put together; each may have 64 KiB."""
 _LOCK_FILE = "replacing.lock"
 
 
@@ -97,6 +98,7 @@ class Replacing:
         checked_at: float,
         source: str = "",
         loaded_at: float | None = None,
+        peak: Peak = Peak(),  # noqa: B008 - a value that nobody can change
     ) -> CopyMeta:
         """Put it in the place of the old copy, at once and on the disk; return what it is.
 
@@ -107,7 +109,7 @@ class Replacing:
         self._write_chunk()
         loaded = checked_at if loaded_at is None else loaded_at
         meta = CopyMeta(
-            zone, serial, self._records, self._sum.to_bytes(), checked_at, loaded, source
+            zone, serial, self._records, self._sum.to_bytes(), checked_at, loaded, source, *peak
         )
         stored = StoredMeta(self._name, meta)
         with self._environment.writing() as transaction:

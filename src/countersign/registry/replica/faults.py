@@ -22,6 +22,8 @@ class Fault(StrEnum):
     DIGEST = "digest"
     """The zone is not what its own digest says (RFC 8976)."""
     NO_DIGEST = "no-digest"
+    OLDER = "older"
+    """An older zone than the copy, or none that is newer though the primary said so."""
     SHRUNK = "shrunk"
     """Too many records would go."""
     LOCAL = "local"
@@ -30,7 +32,9 @@ class Fault(StrEnum):
     """We were told to stop."""
 
 
-_OF_THE_LINE = frozenset({Fault.UNREACHABLE, Fault.TOO_SLOW, Fault.LOCAL, Fault.STOPPED})
+_OF_THE_LINE = frozenset(
+    {Fault.UNREACHABLE, Fault.TOO_SLOW, Fault.OLDER, Fault.LOCAL, Fault.STOPPED}
+)
 
 
 class ReplicaError(Exception):
@@ -46,13 +50,20 @@ class ReplicaError(Exception):
         return self.fault not in _OF_THE_LINE
 
 
+class LostCopyError(ReplicaError):
+    """The copy's files are gone or damaged: the process ends, and the next one begins anew."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Fault.LOCAL, text)
+
+
 class ShrunkError(ReplicaError):
     """A transfer was refused because the zone has lost too many records."""
 
     def __init__(self, serial: int, before: int, after: int) -> None:
         super().__init__(
             Fault.SHRUNK,
-            f"serial {serial} would leave {after} of {before} records; if that is right, say so: "
-            "countersign replica accept-shrink",
+            f"serial {serial} would leave {after} records of the {before} that the zone had within "
+            "the last day; if that is right, say so: countersign replica accept-shrink",
         )
         self.serial, self.before, self.after = serial, before, after

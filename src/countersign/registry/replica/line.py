@@ -25,11 +25,18 @@ class Bounds:
     idle_seconds: float
     """Between two pieces; also for the connection."""
     octets: int
+    least_rate: int = 0
+    """Octets a second on average, once ``idle_seconds`` are over."""
 
     @classmethod
     def of(cls, settings: ReplicaSettings) -> Bounds:
         """Return what the settings allow."""
-        return cls(settings.transfer_timeout, settings.idle_timeout, settings.max_octets)
+        return cls(
+            settings.transfer_timeout,
+            settings.idle_timeout,
+            settings.max_octets,
+            settings.minimum_rate,
+        )
 
 
 class Stopper:
@@ -48,12 +55,17 @@ class Stopper:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 
+    def check(self, _done: int = 0) -> None:
+        """Raise :class:`ReplicaError` when all is to stop; given how much was done since."""
+        if self.is_stopped:
+            raise ReplicaError(Fault.STOPPED, "told to stop")
+
     def watch(self, sock: socket.socket | None) -> None:
         """Name the socket to break. Raises :class:`ReplicaError` when all is to stop."""
         with self._lock:
             self._socket = sock
-            if self.is_stopped and sock is not None:
-                raise ReplicaError(Fault.STOPPED, "told to stop")
+            if sock is not None:
+                self.check()
 
 
 class Line:
@@ -71,21 +83,19 @@ class Line:
         self._bounds = bounds
         self._stopper = stopper
         self._clock = clock
-        self._deadline = clock() + bounds.seconds
+        self._began = clock()
+        self._deadline = self._began + bounds.seconds
         self._held = bytearray()
         self._octets = 0
+        host, port = split_endpoint(endpoint)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            self._socket = socket.create_connection(
-                split_endpoint(endpoint),
-                timeout=self._patience(),
-                source_address=(source, 0) if source else None,
-            )
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            raise _broken(error) from error
-        try:
+            # Before it is connected: a primary that is silent must not hold up the end.
             stopper.watch(self._socket)
-        except ReplicaError:
+            self._connect((host, port), source)
+        except BaseException:
+            stopper.watch(None)
             self._socket.close()
             raise
 
@@ -100,6 +110,16 @@ class Line:
     ) -> None:
         self._stopper.watch(None)
         self._socket.close()
+
+    def _connect(self, endpoint: tuple[str, int], source: str) -> None:
+        try:
+            self._socket.settimeout(self._patience())
+            if source:
+                self._socket.bind((source, 0))
+            self._socket.connect(endpoint)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            raise self._broken(error) from error
 
     def send(self, message: bytes) -> None:
         """Send one message. Raises :class:`ReplicaError`."""
@@ -130,6 +150,9 @@ class Line:
         self._octets += len(piece)
         if self._octets > self._bounds.octets:
             raise ReplicaError(Fault.TOO_BIG, "the transfer has more octets than max_octets")
+        late = self._clock() - self._began - self._bounds.idle_seconds
+        if self._octets < late * self._bounds.least_rate:
+            raise ReplicaError(Fault.TOO_SLOW, "the primary sends slower than minimum_rate")
         if not piece:
             raise self._broken(ConnectionResetError("the primary has closed the connection"))
         return piece

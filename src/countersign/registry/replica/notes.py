@@ -25,7 +25,7 @@ class Shrink:
 
     serial: int
     before: int
-    """Records in the copy."""
+    """Records that the zone had within the last day."""
     after: int
     """Records in the zone as it was transferred."""
 

@@ -29,6 +29,8 @@ MAX_PER_SECOND = 200
 """Messages whose signatures are looked at; what is more is dropped unread."""
 MAX_CONNECTIONS = 20
 CONNECTION_SECONDS = 5.0
+QUIET_SECONDS = 60.0
+"""For which no more is said of what is sent in the name of one primary."""
 
 OnNotify = Callable[[str, int | None], None]
 """Called with the sender's address and the serial that it names."""
@@ -55,6 +57,7 @@ class NotifyListener:
         self._second = 0
         self._in_second = 0
         self._connections = 0
+        self._quiet_until: dict[str, float] = {}
         self._open: list[asyncio.BaseTransport | asyncio.Server] = []
 
     async def start(self, endpoints: Sequence[str]) -> list[str]:
@@ -94,7 +97,7 @@ class NotifyListener:
             question = read_question(message, self._find_key, now)
         except BadQuestionError as error:
             self._count("bad")
-            log.warning("NOTIFY not taken", primary=address, reason=str(error))
+            self._say(address, str(error))
             return error.answer
         return self._answer_question(question, address, now)
 
@@ -108,6 +111,13 @@ class NotifyListener:
         self._count("taken")
         self._on_notify(address, question.serial)
         return acknowledge(question, now)
+
+    def _say(self, address: str, reason: str) -> None:
+        # Anybody can send datagrams in a primary's name, and would fill the log.
+        now = time.monotonic()
+        if now >= self._quiet_until.get(address, 0.0):
+            self._quiet_until[address] = now + QUIET_SECONDS
+            log.warning("NOTIFY not taken", primary=address, reason=reason)
 
     def _find_key(self, name: str) -> TsigKey | None:
         return self._key if name == self._key.name else None

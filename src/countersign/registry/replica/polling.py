@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from countersign.registry.replica.asking import SerialAsker
@@ -15,6 +16,9 @@ from countersign.registry.replica.reporting import Report
 from countersign.registry.replica.settings import split_endpoint
 from countersign.registry.transfer.asking import SoaAnswer
 from countersign.registry.zone.serial import lag
+
+PATIENCE_SECONDS = 0.5
+"""For which the others are waited for when one primary has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Poll:
         self._report = report
         self._metrics = metrics
         self._notified_by = ""
+        self._late: set[asyncio.Task[Answer | None]] = set()
 
     def notified(self, address: str) -> None:
         """Have a primary asked first, which has something to tell."""
@@ -63,8 +68,7 @@ class Poll:
         self._hear_notified()
         in_order = self._primaries.in_order(now)
         if self._primaries.survey_is_due(now):
-            found = await asyncio.gather(*(self._ask_one(primary) for primary in in_order))
-            return [answer for answer in found if answer is not None]
+            return await self._survey(in_order)
         answers = []
         for primary in in_order:
             answer = await self._ask_one(primary)
@@ -72,6 +76,27 @@ class Poll:
                 answers.append(answer)
                 if serial is None or lag(serial, answer.soa.serial) >= 0:
                     break
+        return answers
+
+    async def _survey(self, primaries: Sequence[Primary]) -> list[Answer]:
+        """Ask all at once; who is silent must not keep the others' news waiting."""
+        asking = {asyncio.create_task(self._ask_one(primary)) for primary in primaries}
+        answers: list[Answer] = []
+        deadline: float | None = None
+        while asking:
+            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+            done, asking = await asyncio.wait(
+                asking, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+            answers += [answer for one in done if (answer := one.result()) is not None]
+            if answers and deadline is None:
+                deadline = time.monotonic() + PATIENCE_SECONDS
+        # Whoever answers later is noted, and is asked again in the next survey.
+        self._late |= asking
+        for one in asking:
+            one.add_done_callback(self._late.discard)
         return answers
 
     def _hear_notified(self) -> None:

@@ -11,10 +11,15 @@ from typing import TypeVar
 
 import structlog
 
-from countersign.registry.copy.errors import CopyError
+from countersign.registry.copy.errors import CopyError, DamagedCopyError
 from countersign.registry.copy.meta import CopyMeta
 from countersign.registry.replica.asking import SerialAsker
-from countersign.registry.replica.faults import Fault, ReplicaError, ShrunkError
+from countersign.registry.replica.faults import (
+    Fault,
+    LostCopyError,
+    ReplicaError,
+    ShrunkError,
+)
 from countersign.registry.replica.keeper import Keeper
 from countersign.registry.replica.line import Stopper
 from countersign.registry.replica.metrics import ReplicaMetrics
@@ -35,6 +40,9 @@ _Result = TypeVar("_Result")
 
 _FALL_BACK = frozenset({Fault.DIVERGED, Fault.DIGEST, Fault.MALFORMED, Fault.REFUSED})
 """After these faults of an incremental transfer the whole zone is asked for."""
+LEAST_SECONDS = 0.1
+"""From one round to the next, however often NOTIFY comes: one of them can be sent again by anybody
+who has seen it."""
 
 
 class Puller:
@@ -104,6 +112,7 @@ class Puller:
     async def _follow(self) -> None:
         while True:
             self._wake.clear()
+            began = time.monotonic()
             await self._round()
             now = time.monotonic()
             wait = max(self._settings.poll_seconds, self._primaries.next_due(now))
@@ -112,11 +121,12 @@ class Puller:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(began + LEAST_SECONDS - time.monotonic())
 
     # -- one round ---------------------------------------------------------------------------
 
     async def _round(self) -> None:
-        """Ask, transfer if there is something new, report. Raises nothing."""
+        """Ask, transfer if there is something new, report. Raises :class:`LostCopyError`."""
         if self._words.look():
             for primary in self._primaries.all:
                 primary.transferred()
@@ -127,6 +137,8 @@ class Puller:
             if not await self._take_newest(answers, meta):
                 await self._confirm(answers, meta)
             meta = await self._in_writer(self._keeper.meta)
+        except LostCopyError:
+            raise
         except ReplicaError as error:
             self._report.failed("", error)
             meta = None
@@ -161,6 +173,8 @@ class Puller:
         try:
             taken = await self._take(answer, whole=whole)
         except ReplicaError as error:
+            if isinstance(error, LostCopyError):
+                raise
             if error.fault is Fault.STOPPED:
                 return True
             now = time.monotonic()
@@ -171,11 +185,10 @@ class Puller:
             return False
         primary.transferred()
         self._primaries.remember(primary)
-        if taken is not None:
-            self._took(taken)
+        self._took(taken)
         return True
 
-    async def _take(self, answer: Answer, *, whole: bool) -> Taken | None:
+    async def _take(self, answer: Answer, *, whole: bool) -> Taken:
         try:
             return await self._order(answer, whole=whole)
         except ReplicaError as error:
@@ -188,8 +201,14 @@ class Puller:
             )
             return await self._order(answer, whole=True)
 
-    async def _order(self, answer: Answer, *, whole: bool) -> Taken | None:
-        order = Order(answer.primary.endpoint, whole, answer.checked_at, self._words.may_shrink_to)
+    async def _order(self, answer: Answer, *, whole: bool) -> Taken:
+        order = Order(
+            answer.primary.endpoint,
+            whole,
+            answer.checked_at,
+            self._words.may_shrink_to,
+            any_serial=self._words.reset,
+        )
         kind = "axfr" if whole else "ixfr"
         await asyncio.to_thread(self._report.transfers, kind, order.endpoint)
         try:
@@ -197,10 +216,7 @@ class Puller:
         except ReplicaError as error:
             self._metrics.transferred(kind, error.fault.value)
             raise
-        if taken is None:
-            self._metrics.transferred(kind, "up-to-date")
-        else:
-            self._metrics.transferred(taken.kind, "taken", taken.changes)
+        self._metrics.transferred(taken.kind, "taken", taken.changes)
         return taken
 
     def _took(self, taken: Taken) -> None:
@@ -225,39 +241,48 @@ class Puller:
             )
             return
         self._primaries.remember(equal[0].primary)
-        checked_at = max(answer.checked_at for answer in equal)
+        # Not by one that has lost its own primary what another has confirmed since; but a time
+        # to come was noted before the clock was set back.
+        known = meta.checked_at if meta.checked_at <= time.time() else 0.0
+        checked_at = max(known, *(answer.checked_at for answer in equal))
         await self._in_writer(functools.partial(self._keeper.confirm, checked_at))
         self._report.confirmed(equal[0].primary.endpoint)
 
     # -- the whole copy ----------------------------------------------------------------------
 
     async def _check_at_times(self) -> None:
-        """Go through the whole copy now and then."""
+        """Go through the whole copy now and then. Raises :class:`LostCopyError`."""
         while True:
             await asyncio.sleep(self._settings.full_check_seconds)
             if self._is_doubted:
                 continue
             try:
                 meta = await asyncio.to_thread(
-                    check_whole, self._config.directory, self._raise_if_stopped
+                    check_whole, self._config.directory, self._stopper.check
                 )
-            except ReplicaError as error:
-                if error.fault is not Fault.DIGEST:
-                    continue
-                log.error("the copy is not whole and is transferred anew", reason=str(error))
-                self._metrics.checked("bad")
-                self._is_doubted = True
-                await self._in_writer(self._keeper.doubt)
-                self._wake.set()
+            except (ReplicaError, DamagedCopyError) as error:
+                await self._found_wrong(error)
             except CopyError as error:
                 log.warning("the copy could not be checked", reason=str(error))
             else:
                 self._metrics.checked("good")
                 log.info("the whole copy was checked", serial=meta.serial, records=meta.records)
 
-    def _raise_if_stopped(self, _records: int) -> None:
-        if self._stopper.is_stopped:
-            raise ReplicaError(Fault.STOPPED, "told to stop")
+    async def _found_wrong(self, reason: ReplicaError | DamagedCopyError) -> None:
+        if isinstance(reason, ReplicaError) and reason.fault is not Fault.DIGEST:
+            return
+        log.error("the copy is not whole and is transferred anew", reason=str(reason))
+        self._metrics.checked("bad")
+        if isinstance(reason, DamagedCopyError):
+            raise await self._in_writer(functools.partial(self._keeper.discard, reason))
+        self._is_doubted = True
+        try:
+            await self._in_writer(self._keeper.doubt)
+        except LostCopyError:
+            raise
+        except ReplicaError as error:
+            log.error("readers are not told that the copy is not whole", reason=str(error))
+        self._wake.set()
 
     async def _in_writer(self, work: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)

@@ -71,6 +71,11 @@ def _hear_signals(stop: asyncio.Event, lifeline: int | None) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if lifeline is None:
         loop.add_signal_handler(signal.SIGINT, stop.set)
+        # By default it would end the process, and no service manager would start it again.
+        loop.add_signal_handler(
+            signal.SIGHUP,
+            lambda: log.warning("SIGHUP passed over: restart the replica for new settings"),
+        )
         return
     # Ctrl-C reaches the whole foreground group: the supervisor alone decides what it means.
     for number in (signal.SIGINT, signal.SIGHUP):

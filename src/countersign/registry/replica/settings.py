@@ -72,6 +72,9 @@ each time."""
     """The longest such wait."""
     idle_timeout: Seconds = 30
     """Seconds to wait for the next octets of a transfer."""
+    minimum_rate: Annotated[int, Field(ge=0)] = 1000
+    """Octets a second that a primary must send on average over a transfer, from `idle_timeout` \
+on; 0: no limit."""
     transfer_timeout: Seconds = 7200
     """Seconds that a whole transfer may take."""
     max_records: Annotated[int, Field(ge=1)] = 200_000_000
@@ -79,8 +82,9 @@ each time."""
     max_octets: Annotated[int, Field(ge=65536)] = 64 * 1024**3
     """Octets that a transfer may have."""
     max_shrink: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Share of its records that the zone may lose in one transfer; more needs an operator's word: \
-`countersign replica accept-shrink`. Zones of fewer than 100 records are not held to it."""
+    """Share of the most records that it had in the last 24 hours, which the zone may lose; more \
+needs an operator's word: `countersign replica accept-shrink`. Zones of fewer than 100 records are \
+not held to it."""
     require_digest: bool = True
     """Whether a zone is refused that carries no digest of itself (ZONEMD, RFC 8976)."""
     full_check_seconds: Seconds = 3600

@@ -9,15 +9,21 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from countersign.registry.copy.changing import Changing
-from countersign.registry.copy.errors import CopyError, CopyFullError
+from countersign.registry.copy.errors import (
+    CopyError,
+    CopyFullError,
+    DamagedCopyError,
+    DeletedCopyError,
+)
 from countersign.registry.copy.meta import CopyMeta
 from countersign.registry.copy.replacing import Replacing
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.replica.asking import as_replica_error
 from countersign.registry.replica.digests import SMALL_ZONE, Checked, Nodes, check_digests
-from countersign.registry.replica.faults import Fault, ReplicaError, ShrunkError
+from countersign.registry.replica.faults import Fault, ReplicaError
 from countersign.registry.replica.line import Bounds, Line, Stopper
-from countersign.registry.replica.settings import SHRINK_UNCHECKED, ReplicaSettings
+from countersign.registry.replica.settings import ReplicaSettings
+from countersign.registry.replica.shrinking import check_shrinking, peak_after
 from countersign.registry.transfer import wire
 from countersign.registry.transfer.asking import TransferError, make_question
 from countersign.registry.transfer.keys import TsigKey
@@ -28,10 +34,12 @@ from countersign.registry.transfer.receiving import (
     Remove,
     TransferReader,
     UpToDate,
+    Whole,
 )
 from countersign.registry.transfer.signature import TsigError
 from countersign.registry.zone.names import APEX, zone_wire
 from countersign.registry.zone.records import SOA, RecordError, kind_of, split_node
+from countersign.registry.zone.serial import lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class Order:
     """Since when the primary is known to have it: Unix seconds."""
     may_shrink_to: int | None = None
     """Records that an operator has said may be left."""
+    any_serial: bool = False
+    """An operator has said that the zone is to be taken though it is older than the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +88,17 @@ class Transfers:
         self._settings = settings
         self._stopper = stopper
 
-    def take(self, order: Order) -> Taken | None:
-        """Transfer; None: the primary has nothing newer. Raises :class:`ReplicaError`."""
+    def take(self, order: Order) -> Taken:
+        """Transfer. Raises :class:`ReplicaError`, and :class:`CopyError` of the copy here."""
         meta = self._meta()
         serial = None if order.whole or meta is None else meta.serial
-        try:
-            with contextlib.closing(self._events(order.endpoint, serial)) as events:
-                first = next(events)
-                if isinstance(first, UpToDate):
-                    return None
-                if isinstance(first, Remove):
-                    return self._take_changes(order, events, first)
-                return self._take_whole(order, events, meta)
-        except CopyError as error:
-            raise ReplicaError(Fault.LOCAL, str(error)) from error
+        with contextlib.closing(self._events(order.endpoint, serial)) as events:
+            first = next(events)
+            if isinstance(first, Remove):
+                return self._take_changes(order, events, first)
+            if isinstance(first, UpToDate | Whole):
+                _check_serial(first, meta, order)
+            return self._take_whole(order, events, meta)
 
     def _meta(self) -> CopyMeta | None:
         meta = self._copy.meta()
@@ -150,14 +157,14 @@ class Transfers:
                         serial = event.serial
                 before = change.meta
                 checked = self._check(change, _ended(serial), before, order, is_whole=False)
-                now = time.time()
                 meta = change.commit(
                     serial=_ended(serial),
                     checked_at=order.checked_at,
-                    loaded_at=now,
+                    loaded_at=time.time(),
                     source=order.endpoint,
+                    peak=peak_after(before, change.records, accepted=order.may_shrink_to),
                 )
-        except CopyFullError:
+        except (CopyFullError, DamagedCopyError, DeletedCopyError):
             raise
         except (CopyError, RecordError) as error:
             # What cannot be changed can be replaced.
@@ -184,6 +191,7 @@ class Transfers:
                     checked_at=order.checked_at,
                     loaded_at=time.time(),
                     source=order.endpoint,
+                    peak=peak_after(before, new.records, accepted=order.may_shrink_to),
                 )
         except RecordError as error:
             raise ReplicaError(Fault.MALFORMED, str(error)) from error
@@ -205,7 +213,9 @@ class Transfers:
             raise ReplicaError(Fault.MALFORMED, f"no single SOA record with serial {serial}")
         if records > self._settings.max_records:
             raise ReplicaError(Fault.TOO_BIG, "more records than max_records")
-        self._check_shrinking(serial, before, records, order)
+        check_shrinking(
+            serial, before, records, accepted=order.may_shrink_to, share=self._settings.max_shrink
+        )
         return check_digests(
             self._wire,
             apex,
@@ -216,16 +226,18 @@ class Transfers:
             require=self._settings.require_digest,
         )
 
-    def _check_shrinking(
-        self, serial: int, before: CopyMeta | None, records: int, order: Order
-    ) -> None:
-        if before is None or before.records < SHRINK_UNCHECKED:
-            return
-        base = before.records
-        if order.may_shrink_to is not None:
-            base = min(base, order.may_shrink_to)
-        if records < base * (1 - self._settings.max_shrink):
-            raise ShrunkError(serial, before.records, records)
+
+def _check_serial(first: UpToDate | Whole, before: CopyMeta | None, order: Order) -> None:
+    """Refuse what is no newer zone. Between question and transfer another server may answer."""
+    if isinstance(first, UpToDate):
+        raise ReplicaError(
+            Fault.OLDER, f"the primary spoke of a newer serial, and has {first.serial}"
+        )
+    if before is not None and not order.any_serial and lag(before.serial, first.serial) < 0:
+        raise ReplicaError(
+            Fault.OLDER,
+            f"the primary sent serial {first.serial}, which is older than the copy's",
+        )
 
 
 def _nodes_of(made: Changing | Replacing) -> Nodes:

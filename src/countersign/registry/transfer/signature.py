@@ -51,11 +51,19 @@ _TEXTS = {
 }
 
 
+_ADVICE = {
+    Fault.BADKEY: "; it does not know our key, or not by this name",
+    Fault.BADSIG: "; the two secrets differ",
+    Fault.BADTIME: "; look at the clocks",
+}
+
+
 class TsigError(Exception):
     """A message is not proven to be its sender's."""
 
     def __init__(self, error: Fault, *, by_peer: bool = False) -> None:
-        super().__init__(f"the other side says: {error}" if by_peer else _TEXTS[error])
+        theirs = f"the other side says: {error}{_ADVICE.get(error, '')}"
+        super().__init__(theirs if by_peer else _TEXTS[error])
         self.error = error
         self.by_peer = by_peer
         """The other side says so of what we sent."""

@@ -26,6 +26,8 @@ ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 POINTER_TO_QUESTION = b"\xc0\x0c"
 """The name that the question section begins with, in the compressed form."""
 _MAX_NAME = 255
+_MAX_POINTERS = 127
+"""In one name, which has no more labels than that: chains of them cost time only."""
 _RECORD_HEAD = struct.Struct("!HHIH")
 _TWO = struct.Struct("!HH")
 
@@ -94,9 +96,12 @@ def read_name(message: bytes, at: int) -> tuple[bytes, int]:
 
     Pointers may only lead backwards, so there can be no loop. Raises :class:`MessageError`.
     """
-    parts, size, end, before = [], 1, -1, at
+    parts, size, end, before, pointers = [], 1, -1, at, 0
     while length := _octet(message, at):
         if length >= 0xC0:
+            pointers += 1
+            if pointers > _MAX_POINTERS:
+                raise MessageError("a compressed name with too many pointers")
             end = at + 2 if end < 0 else end
             at = (length & 0x3F) << 8 | _octet(message, at + 1)
             if at >= before or at < HEADER_SIZE:
