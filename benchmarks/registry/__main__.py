@@ -1,7 +1,8 @@
 """make bench-registry: the replicated registry, as ratios in one run (needs root and peers).
 
-Usage: python -m benchmarks.registry [--names 1000000] [--servers 200000] [--secondaries 1 3 20]
-       [--decisions 60] [--parts look-ups loading publication lag] [--directory DIRECTORY]
+Usage: python -m benchmarks.registry [--names 1000000] [--servers 200000] [--lag-servers 2000]
+       [--secondaries 1 3 20] [--decisions 60] [--directory DIRECTORY]
+       [--parts look-ups loading publication lag]
 
 A run of some minutes: --names 100000 --servers 2000 --secondaries 1 3 --decisions 20
 """
@@ -13,7 +14,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -21,7 +21,7 @@ from rich.console import Console
 
 from benchmarks.registry import lag, loading, looking_up, publication
 from benchmarks.registry.figures import Part, Steps, write
-from benchmarks.registry.registrar import Registrar, make_registrar
+from benchmarks.registry.registrar import make_registrar
 
 RESULTS = Path("benchmarks/results/registry.json")
 PROGRAMS = ("knotd", "knotc", "rbldnsd")
@@ -38,7 +38,6 @@ def main() -> None:
     if missing:
         console.print(f"[red]make bench-registry:[/] {', '.join(missing)}: .ci/install-packages")
         sys.exit(2)
-    measured: dict[str, Part] = {}
     with (
         tempfile.TemporaryDirectory(
             prefix="countersign-bench-", dir=options.directory
@@ -47,10 +46,9 @@ def main() -> None:
     ):
         run = Run(options, Path(directory), steps)
         for name in options.parts:
-            measured[_title(name, options)] = _PARTS[name](run)
-    for part in measured.values():
-        console.print(part.table())
-    write(RESULTS, measured)
+            part = _PARTS[name](run)
+            console.print(part.table())
+            write(RESULTS, {_title(name, options): part})
     console.print(f"Written to {RESULTS}")
 
 
@@ -70,17 +68,15 @@ class Run:
         return loading.measure(self._options.names, self._new_directory("loading"), self._steps)
 
     def publication(self) -> Part:
-        return publication.measure(self._registrar, self._options.servers, self._steps)
+        servers = self._options.servers
+        registrar = make_registrar(self._new_directory("publication"), servers, self._steps)
+        return publication.measure(registrar, servers, self._steps)
 
     def lag(self) -> Part:
         options, directory = self._options, self._new_directory("lag")
-        return lag.measure(
-            self._registrar, options.secondaries, options.decisions, directory, self._steps
-        )
-
-    @cached_property
-    def _registrar(self) -> Registrar:
-        return make_registrar(self._directory, self._options.servers, self._steps)
+        registrar = make_registrar(directory, options.lag_servers, self._steps)
+        counts, servers = options.secondaries, options.lag_servers
+        return lag.measure(registrar, servers, counts, options.decisions, directory, self._steps)
 
     def _new_directory(self, name: str) -> Path:
         made = self._directory / name
@@ -97,13 +93,19 @@ _PARTS: dict[str, Callable[[Run], Part]] = {
 
 
 def _title(name: str, options: argparse.Namespace) -> str:
-    return f"{name}, {options.names:,} names" if name == "loading" else name
+    sizes = {
+        "loading": f", {options.names:,} names",
+        "publication": f", {options.servers:,} servers",
+        "lag": f", {options.lag_servers:,} servers",
+    }
+    return name + sizes.get(name, "")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--names", type=int, default=1_000_000, help="in the zone")
     parser.add_argument("--servers", type=int, default=200_000, help="in the registrar's database")
+    parser.add_argument("--lag-servers", type=int, default=2_000, help="there, to measure the lag")
     parser.add_argument("--secondaries", type=int, nargs="+", default=[1, 3, 20])
     parser.add_argument("--decisions", type=int, default=60)
     parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS))
