@@ -187,6 +187,26 @@ async def test_a_reload_restarts_the_replica_and_the_supervisors_end_ends_it(
                 await asyncio.sleep(0.02)
 
 
+async def test_a_key_that_cannot_be_used_stops_the_replica_only_and_is_tried_again(
+    world: World,
+) -> None:
+    zone = zone_with_alpha()
+    async with primary(zone) as source:
+        made = Receiver(world, source)
+        key_file = made.directory / "replica.key"
+        key_file.chmod(0o644)
+        await made.start()
+        try:
+            async with asyncio.timeout(20):
+                while "chmod o=" not in made.log_file.read_text():
+                    await asyncio.sleep(0.02)
+            assert len(made.workers()) == 1
+            key_file.chmod(0o600)
+            await made.until_serial(zone.serial)
+        finally:
+            await made.stop()
+
+
 async def test_metrics_of_the_replica_are_the_gateways(world: World) -> None:
     import urllib.request
 

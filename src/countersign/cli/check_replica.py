@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 from countersign.gateway.config import Config
 from countersign.registry.copy.errors import CopyError
@@ -68,6 +67,5 @@ def _about_copy(config: Config, replica: ReplicaConfig) -> list[str]:
             "countersign replica run on this host?"
         ]
     if standing.is_stale:
-        age = timedelta(seconds=int(standing.age))
-        return [f"registry.replica: the copy is stale: no primary has confirmed it for {age}"]
+        return [f"registry.replica: the copy is stale: {standing.why_stale}"]
     return []

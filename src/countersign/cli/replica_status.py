@@ -37,11 +37,11 @@ def as_table(settings: ReplicaConfig, standing: Standing) -> Table:
         rows.append(("copy", "there is none yet"))
     else:
         limit = timedelta(seconds=int(settings.replica.max_age_seconds))
-        age = f"{timedelta(seconds=int(standing.age))} (stale from {limit} on)"
+        age = f"{timedelta(seconds=int(max(0, standing.age)))} (stale from {limit} on)"
         rows += [
             ("serial", str(meta.serial)),
             ("records", f"{meta.records:,}"),
-            ("age", f"{age}: STALE" if standing.is_stale else age),
+            ("age", f"STALE: {standing.why_stale}" if standing.is_stale else age),
             ("confirmed", _moment(meta.checked_at)),
             ("loaded", _moment(meta.loaded_at)),
             ("source", meta.source or "unknown"),

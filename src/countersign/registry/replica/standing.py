@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from countersign.registry.copy.errors import CopyError, NoCopyError
@@ -27,6 +28,15 @@ class Standing:
     age: float
     """Seconds since a primary last confirmed the copy; negative: the clock was set back."""
     is_stale: bool
+
+    @property
+    def why_stale(self) -> str:
+        """Why a copy is stale, for people to read."""
+        if self.meta is None or self.meta.is_doubted:
+            return "it is damaged, and is transferred anew" if self.meta else "there is none"
+        if self.age < 0:
+            return "it was confirmed at a time to come: look at this host's clock"
+        return f"no primary has confirmed it for {timedelta(seconds=int(self.age))}"
 
 
 def look_at(config: ReplicaConfig) -> Standing:
