@@ -46,7 +46,7 @@ async def test_a_copy_is_whole_after_kills_at_any_point_of_transfers(tmp_path: P
     chance = random.Random(7)
     zone = Zone(hosts=1500, digests=(240,))
     async with primary(zone) as source:
-        source.pause = 0.003
+        source.pause = 0.03
         changing = Changing(source, chance)
         changes = asyncio.create_task(changing.run())
         kept = ReplicaProcess(tmp_path, [source.endpoint])
