@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import dns.zone
 import pytest
 from sqlalchemy import delete, func, select
+from sqlalchemy.engine import make_url
 
 from countersign.registrar.operations.office import Office
 from countersign.registrar.primary import journal
@@ -25,6 +27,7 @@ from countersign.registrar.publishing.publisher import catch_up, publish
 from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.zone.changes import condense, unpack_changes
 from countersign.storage.database.publication import ZoneVersion
+from tests.registrar.postgres import Postgres
 from tests.registrar.primary.running import (
     Running,
     add_secondary,
@@ -63,8 +66,7 @@ def versions(office: Office) -> list[ZoneVersion]:
 
 
 def span_between(office: Office, serial: int, newest: int) -> Span | None:
-    with office.reading() as work:
-        return find_span(work, serial, newest)
+    return find_span(office, serial, newest)
 
 
 async def test_ixfr_from_each_version_makes_the_same_zone_in_turn_or_by_the_sum(
@@ -209,8 +211,8 @@ async def test_a_cut_between_the_look_and_the_reading_leads_to_the_whole_zone(
     await primary.register_and_serve()
     found = journal.find_span
 
-    def find_and_cut(work: Any, serial: int, newest: int) -> Span | None:
-        span = found(work, serial, newest)
+    def find_and_cut(office: Office, serial: int, newest: int) -> Span | None:
+        span = found(office, serial, newest)
         with primary.office.work() as other:
             other.session.execute(delete(ZoneVersion).where(ZoneVersion.serial != newest))
             other.session.execute(delete(ZoneVersion).where(ZoneVersion.serial == newest))
@@ -219,6 +221,41 @@ async def test_a_cut_between_the_look_and_the_reading_leads_to_the_whole_zone(
     monkeypatch.setattr("countersign.registrar.primary.transferring.find_span", find_and_cut)
     await primary.transfer(key, zone, kind="IXFR")
     assert serial_of(zone) == primary.serial
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_while_the_database_is_away_the_copy_is_served_and_then_all_goes_on(
+    primary: Running, postgres: Postgres, database_url: str
+) -> None:
+    key = await known_key(primary)
+    zone = await primary.transfer(key)
+    await primary.register_and_serve("later.example.org")
+    with take_away(postgres, database_url):
+        assert (await primary.ask("SOA", key)).answer
+        assert serial_of(await primary.transfer(key)) == primary.serial
+        # The journal cannot be read: the whole zone is as good.
+        await primary.transfer(key, zone, kind="IXFR")
+        assert serial_of(zone) == primary.serial
+        await asyncio.sleep(2.5)
+        assert serial_of(await primary.transfer(key)) == primary.serial
+    serial = await asyncio.to_thread(primary.register)
+    await primary.serves(serial)
+    before = sent(primary, "ixfr")
+    await primary.transfer(key, zone, kind="IXFR")
+    await eventually(lambda: sent(primary, "ixfr") == before + 1)
+
+
+@contextlib.contextmanager
+def take_away(postgres: Postgres, url: str) -> Iterator[None]:
+    """Let nobody into a database, and end all connections to it."""
+    name = make_url(url).database
+    postgres.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        postgres.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @ON_SQLITE

@@ -68,6 +68,7 @@ def test_one_that_follows_each_version_a_little_late_is_never_called_behind() ->
 def test_one_that_stays_behind_is_told_of_once_and_so_is_its_recovery() -> None:
     states = States(History([(1, at(0))]))
     states.heard(7, at(1), "192.0.2.1", serial=1)
+    assert states.judge([7], at(2), 60) == []
     states.history.add(2, at(10))
     assert states.judge([7], at(69), 60) == []
     [alert] = states.judge([7], at(70), 60)
@@ -129,6 +130,46 @@ def test_what_could_not_be_stored_is_stored_later() -> None:
 
 def test_those_that_were_removed_are_forgotten() -> None:
     states = States(History([(5, at(0))]), {7: State(serial=4), 8: State(serial=5)})
+    assert states.judge([7, 8], at(0), 60) == []
     assert len(states.judge([7, 8], at(100), 60)) == 1
     assert states.judge([8], at(200), 60) == []
     assert states.take(at(200))[0].keys() <= {8}
+
+
+def test_nothing_is_said_until_it_is_known_what_is_published() -> None:
+    states = States(History(), {7: State(serial=4, alerted_at=at(-500), behind_since=at(-600))})
+    assert states.judge([7], at(0), 60) == [], "nor that it is up to date again"
+    assert states.of(7).behind_since == at(-600)
+    states.history.add(4, at(-700))
+    states.history.add(5, at(-600))
+    assert states.judge([7], at(1), 60) == []
+    states.sent(7, at(2), "ixfr", 300, 5)
+    assert [one.condition for one in states.judge([7], at(3), 60)] == [Condition.UP_TO_DATE]
+
+
+def test_those_that_lack_something_at_the_start_have_their_time_to_follow() -> None:
+    known = {number: State(serial=4) for number in range(20)}
+    states = States(History([(4, at(-900)), (5, at(-600))]), known)
+    assert states.judge(known, at(0), 60) == []
+    for number in range(19):
+        states.sent(number, at(1), "ixfr", 300, 5)
+    assert states.judge(known, at(59), 60) == []
+    [alert] = states.judge(known, at(60), 60)
+    assert (alert.secondary_id, alert.condition, alert.since) == (19, Condition.BEHIND, at(-600))
+
+
+def test_the_use_of_a_key_is_stored_once_a_minute() -> None:
+    states = States(History([(5, at(0))]))
+    stored = []
+    for second in range(120):
+        states.heard(7, at(second), "192.0.2.1", serial=5, key="key-1")
+        stored += states.take(at(second))[1].values()
+    assert stored == [at(0), at(60)]
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_from_being_stored() -> None:
+    states = States(History([(5, at(0))]))
+    states.heard(7, at(0), "192.0.2.1", serial=5)
+    states.take(at(0))
+    states.heard(7, at(-3600), "192.0.2.1", serial=5)
+    assert states.take(at(-3600))[0][7].asked_at == at(-3600)

@@ -53,6 +53,7 @@ class Follower:
         self._published = published
         self._rung = asyncio.Event()
         self._last = 0
+        self._noted = 0
         self._told: int | None = None
         self._fault = ""
 
@@ -78,33 +79,47 @@ class Follower:
     async def look(self) -> None:
         """Serve the last version, if it is not served yet."""
         loop = asyncio.get_running_loop()
-        new = await loop.run_in_executor(self._threads, self._news)
+        new = await self._news()
         if not new and self._told is not None:
             return
         await loop.run_in_executor(self._threads, catch_up, self._office, self._copy)
         served = self._zone.look()
         if not new:
             # The first version of all: it was made just now.
-            new = await loop.run_in_executor(self._threads, self._news)
-        for key, serial, at in new:
-            self._history.add(serial, at)
-            self._last = key
+            new = await self._news()
+        if new:
+            self._last = new[-1][0]
         if served is not None and served.serial != self._told:
             self._told = served.serial
             log.info("zone served", serial=served.serial, records=served.records)
             self._published()
 
-    def _news(self) -> list[_Version]:
+    async def _news(self) -> list[_Version]:
+        """Return the versions that are not served yet, and note when each was published.
+
+        What is published is so, however long the copy takes to have it.
+        """
+        loop = asyncio.get_running_loop()
+        last, new = await loop.run_in_executor(self._threads, self._read, self._last)
+        if last < self._last:
+            # The database was restored beneath us.
+            self._last, self._noted, self._told = 0, 0, None
+            self._history.clear()
+        for key, serial, at in new:
+            if key > self._noted:
+                self._history.add(serial, at)
+                self._noted = key
+        return new
+
+    def _read(self, after: int) -> tuple[int, list[_Version]]:
         columns = (ZoneVersion.id, ZoneVersion.serial, ZoneVersion.at)
         newest = select(*columns).order_by(ZoneVersion.id.desc()).limit(KEPT)
         with self._office.reading() as work:
             last = work.session.scalar(select(func.max(ZoneVersion.id))) or 0
-            if last < self._last:
-                # The database was restored beneath us.
-                self._last, self._told = 0, None
-                self._history.clear()
-            rows = work.session.execute(newest.where(ZoneVersion.id > self._last)).all()
-        return [(row.id, row.serial, row.at) for row in reversed(rows)]
+            # What a database has that was restored beneath us is all new.
+            known = after if last >= after else 0
+            rows = work.session.execute(newest.where(ZoneVersion.id > known)).all()
+        return last, [(row.id, row.serial, row.at) for row in reversed(rows)]
 
     def _note(self, fault: str) -> None:
         # The same each time while it lasts: once is enough.
@@ -125,6 +140,7 @@ class Register:
         self._changed = changed
         self._known = Known()
         self._rung = asyncio.Event()
+        self._is_at_fault = False
 
     def known(self) -> Known:
         """Return what is known now."""
@@ -144,7 +160,12 @@ class Register:
             try:
                 await self.look()
             except Exception as error:
-                log.error("secondaries not read", reason=type(error).__name__)
+                # While it lasts once is enough.
+                if not self._is_at_fault:
+                    log.error("secondaries not read", reason=type(error).__name__)
+                self._is_at_fault = True
+            else:
+                self._is_at_fault = False
             await asyncio.sleep(_KEYS_SECONDS)
 
     async def look(self) -> None:

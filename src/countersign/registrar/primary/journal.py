@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import case, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from countersign.registrar.operations.office import Office, Work
 from countersign.registry.transfer.answers import soa_serial
@@ -24,7 +26,7 @@ _SHARE = 20
 
 
 class JournalError(Exception):
-    """The journal does not lead from one version to the other, or no longer."""
+    """The journal cannot be read, or does not lead from one version to the other any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,16 @@ class Span:
     largest: int
 
 
-def find_span(work: Work, serial: int, newest: int) -> Span | None:
-    """Return the versions between two serials; None: the journal does not lead there."""
+def find_span(office: Office, serial: int, newest: int) -> Span | None:
+    """Return the versions between two serials; None: the journal does not lead there.
+
+    Raises :class:`JournalError`.
+    """
+    with _answering(), office.reading() as work:
+        return _find_span(work, serial, newest)
+
+
+def _find_span(work: Work, serial: int, newest: int) -> Span | None:
     after, last = _key(work, serial), _key(work, newest)
     if after is None or last is None or after >= last:
         return None
@@ -113,7 +123,7 @@ def _key(work: Work, serial: int) -> int | None:
 
 
 def _next(office: Office, after: int, last: int) -> tuple[int, Version]:
-    with office.reading() as work:
+    with _answering(), office.reading() as work:
         row = work.session.execute(
             select(ZoneVersion.id, ZoneVersion.follows, ZoneVersion.changes)
             .where(ZoneVersion.id > after, ZoneVersion.id <= last)
@@ -131,6 +141,15 @@ def _next(office: Office, after: int, last: int) -> tuple[int, Version]:
     if before is None or after_soa is None:
         raise JournalError(f"version {row.id} of the journal has no new SOA record")
     return row.id, (before, after_soa, changes)
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Raise :class:`JournalError` where the database does not answer."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise JournalError(f"the database does not answer: {type(error).__name__}") from error
 
 
 def _two(ends: list[bytes]) -> tuple[bytes, bytes]:

@@ -44,6 +44,7 @@ class Keeper:
         self._threads = threads
         self._known = known
         self._overtake = overtake
+        self._is_at_fault = False
 
     async def run(self) -> None:
         """Store what has changed, once a second."""
@@ -69,8 +70,11 @@ class Keeper:
         except Exception as error:
             # They are stored later: nothing of it is worth an end.
             self._states.give_back(states, keys)
-            log.warning("states of secondaries not stored", reason=type(error).__name__)
+            if not self._is_at_fault:
+                log.warning("states of secondaries not stored", reason=type(error).__name__)
+            self._is_at_fault = True
             return
+        self._is_at_fault = False
         for one in alerts:
             self._states.alerted(one, now)
             self._log(one, known)

@@ -61,6 +61,8 @@ class States:
         self._asked: set[int] = set()
         self._stored_at: dict[int, datetime.datetime] = {}
         self._keys_used: dict[str, datetime.datetime] = {}
+        self._keys_stored: dict[str, datetime.datetime] = {}
+        self._began: datetime.datetime | None = None
         self._last_key: dict[int, str] = {}
 
     def of(self, secondary_id: int) -> State:
@@ -89,7 +91,9 @@ class States:
         state.asked_at = now
         self._asked.add(secondary_id)
         if key:
-            self._keys_used[key] = now.replace(second=0, microsecond=0)
+            minute = now.replace(second=0, microsecond=0)
+            if self._keys_stored.get(key) != minute:
+                self._keys_used[key] = minute
             self._last_key[secondary_id] = key
             if state.error.startswith(SIGNATURE):
                 self.is_well(secondary_id)
@@ -146,8 +150,13 @@ class States:
     ) -> list[Alert]:
         """Look at who is behind or ahead, and return what people are to be told.
 
-        An alert is returned again until :meth:`alerted` says that it was given.
+        An alert is returned again until :meth:`alerted` says that it was given. There is none as
+        long as it is not known what is published. Who lacks at the start what was published before
+        it has as long as anybody to follow.
         """
+        if self.history.current is None:
+            return []
+        self._began = min(now, self._began or now)
         for gone in self._states.keys() - set(secondaries):
             self._forget(gone)
         found = (self._judge_one(one, now, behind_seconds) for one in secondaries)
@@ -169,7 +178,8 @@ class States:
             is_well = since is None and ahead_since is None
             condition, since = Condition.UP_TO_DATE, state.alerted_at
             return Alert(secondary_id, condition, state.serial, since) if is_well else None
-        if since is not None and (now - since).total_seconds() >= behind_seconds:
+        waiting = now - max(since or now, self._began or now)
+        if since is not None and waiting.total_seconds() >= behind_seconds:
             return Alert(secondary_id, Condition.BEHIND, state.serial, since)
         if ahead_since is not None and (now - ahead_since).total_seconds() >= AHEAD_SECONDS:
             return Alert(secondary_id, Condition.AHEAD, state.serial, ahead_since)
@@ -204,15 +214,19 @@ class States:
         due = set(self._changed)
         for one in self._asked - due:
             stored = self._stored_at.get(one)
-            if stored is None or (now - stored).total_seconds() >= QUIET_SECONDS:
+            # A clock that was set back must not keep it from being stored.
+            if stored is None or abs((now - stored).total_seconds()) >= QUIET_SECONDS:
                 due.add(one)
         self._changed.clear()
         self._asked -= due
         self._stored_at |= dict.fromkeys(due, now)
         keys, self._keys_used = self._keys_used, {}
+        self._keys_stored |= keys
         return {one: replace(self._states[one]) for one in due if one in self._states}, keys
 
     def give_back(self, states: dict[int, State], keys: dict[str, datetime.datetime]) -> None:
         """Keep for another time what could not be stored."""
         self._changed |= states.keys() & self._states.keys()
         self._keys_used = keys | self._keys_used
+        for name in keys:
+            self._keys_stored.pop(name, None)

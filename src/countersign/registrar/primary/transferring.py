@@ -127,13 +127,17 @@ class Transfers:
     async def _changes(
         self, transfer: Transfer, serial: int, served: Served, progress: Progress
     ) -> AsyncGenerator[list[bytes], None]:
-        """Give the messages of an incremental answer; none, if the whole zone is to be sent."""
+        """Give the messages of an incremental answer; none, if the whole zone is to be sent.
+
+        That needs no database: whoever asks gets it while the database is away.
+        """
         question = transfer.question
-        span = await self._in_thread(self._span, serial, served)
-        if span is None:
-            return
-        is_sum = span.versions > self._office.config.primary.condense_versions
         try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                span = await self._in_thread(self._span, serial, served)
+            if span is None:
+                return
+            is_sum = span.versions > self._office.config.primary.condense_versions
             async with self._turn_for_sum(span if is_sum else None):
                 versions = each_version(self._office, span)
                 if is_sum:
@@ -149,7 +153,8 @@ class Transfers:
         except (JournalError, TimeoutError) as error:
             if progress.serial:
                 raise
-            log.info("whole zone instead of changes", reason=str(error) or "too many at one time")
+            reason = str(error) or "too many at one time, or the database does not answer"
+            log.info("whole zone instead of changes", reason=reason)
 
     async def _in_thread(self, call: Callable[..., _T], *values: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *values)
@@ -168,8 +173,7 @@ class Transfers:
             self._sums.release()
 
     def _span(self, serial: int, served: Served) -> Span | None:
-        with self._office.reading() as work:
-            span = find_span(work, serial, served.serial)
+        span = find_span(self._office, serial, served.serial)
         limit = self._office.config.primary.condense_versions
         if span is None or is_too_much(span, served.records, limit):
             return None
