@@ -46,14 +46,11 @@ class Chain:
         source: str = "",
         link: Link | None = None,
         downstream: Sequence[Link] = (),
-        key: TsigKey | None = None,
+        wrong_secret: bool = False,
         sign: bool = False,
         clock: str = "",
     ) -> NameServer:
-        """Add a secondary of the registrar's; with a link, one of whoever has that downstream.
-
-        key: which it uses, in place of the one that it was given.
-        """
+        """Add a secondary of the registrar's; with a link, one of whoever has that downstream."""
         name = name or kind
         if link is None:
             endpoint = f"{self.away.address}:{free_port()}"
@@ -70,8 +67,8 @@ class Chain:
             clock=clock,
         )
         self.followers[name] = made
-        if key is not None:
-            made.configure(key)
+        if wrong_secret:
+            made.configure(TsigKey.generate(link.key.name, link.key.algorithm))
         elif made.source == self.registrar.endpoint:
             self.registrar.wait_until_it_knows(link.key)
         made.start()
