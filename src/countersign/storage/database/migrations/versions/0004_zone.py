@@ -25,7 +25,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column(
             "kind",
-            sa.Enum("secondary", "signer", "replica", name="secondarykind", native_enum=False, length=32),
+            sa.Enum(
+                "secondary", "signer", "replica", name="secondarykind", native_enum=False, length=32
+            ),
             nullable=False,
         ),
         sa.Column("place", sa.String(length=255), nullable=False),
