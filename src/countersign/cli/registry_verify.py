@@ -8,17 +8,8 @@ from dataclasses import dataclass
 
 from countersign.cli.registry_sources import SourceError, Sources
 from countersign.registry.comparison import content_of, differences
+from countersign.registry.copy.check import check_snapshot
 from countersign.registry.copy.reading import Snapshot
-from countersign.registry.zone.digest import (
-    SHA384,
-    SHAKE_SUM,
-    SIMPLE,
-    SUM,
-    NodeSum,
-    SimpleDigest,
-    claimed_digest,
-)
-from countersign.registry.zone.names import APEX, zone_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,44 +44,33 @@ def verify_all(
             try:
                 if first is None:
                     first = kept.enter_context(sources.open(name))
-                    found.append(_first(name, first, sources.zone))
+                    found.append(_first(name, first))
                     continue
                 with sources.open(name) as snapshot:
-                    found.append(_compared(name, snapshot, first, sources.zone))
+                    found.append(_compared(name, snapshot, first))
             except SourceError as error:
                 found.append(Finding(name, trouble=str(error)))
     return found
 
 
-def _first(name: str, snapshot: Snapshot, zone: str) -> Finding:
-    digest, is_right = _digests(snapshot, zone)
+def _first(name: str, snapshot: Snapshot) -> Finding:
+    digest, is_right = _digests(snapshot)
     # The database's image carries none: they are made when it is published.
     is_good = is_right or name == "database"
     return Finding(name, snapshot.meta.serial, snapshot.meta.records, digest, "", "", is_good)
 
 
-def _compared(name: str, snapshot: Snapshot, first: Snapshot, zone: str) -> Finding:
-    digest, is_right = _digests(snapshot, zone)
+def _compared(name: str, snapshot: Snapshot, first: Snapshot) -> Finding:
+    digest, is_right = _digests(snapshot)
     count = sum(1 for _ in differences(content_of(first.nodes()), content_of(snapshot.nodes())))
     compared = f"{count:,} names differ" if count else "the same"
     meta = snapshot.meta
     return Finding(name, meta.serial, meta.records, digest, compared, "", is_right and not count)
 
 
-def _digests(snapshot: Snapshot, zone: str) -> tuple[str, bool]:
+def _digests(snapshot: Snapshot) -> tuple[str, bool]:
     """Return in words which digests are right, and whether one is and none is wrong."""
-    apex, serial = snapshot.get(APEX), snapshot.meta.serial
-    total, simple = NodeSum(), SimpleDigest(zone_wire(zone))
-    for key, node in snapshot.nodes():
-        total.add(key, node)
-        simple.add(key, node)
-    words, verdicts = [], []
-    for label, scheme, algorithm, made in (
-        ("ZONEMD", SIMPLE, SHA384, simple.digest()),
-        ("sum", SUM, SHAKE_SUM, total.digest()),
-    ):
-        claimed = claimed_digest(apex, serial, scheme, algorithm)
-        if claimed is not None:
-            verdicts.append(claimed == made)
-            words.append(f"{label} {'right' if claimed == made else 'WRONG'}")
-    return ", ".join(words) or "none", bool(verdicts) and all(verdicts)
+    check = check_snapshot(snapshot)
+    words = [f"{name} {'right' if good else 'WRONG'}" for name, good in check.digests.items()]
+    is_right = not check.faults and bool(check.digests) and all(check.digests.values())
+    return ", ".join([*words, *check.faults]) or "none", is_right

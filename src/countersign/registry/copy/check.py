@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 from countersign.registry.copy.errors import CopyError
 from countersign.registry.copy.reading import CopyReader, Snapshot
 from countersign.registry.zone.digest import (
@@ -18,59 +21,86 @@ from countersign.registry.zone.names import APEX, OwnerNameError, text_of, zone_
 from countersign.registry.zone.records import SOA, RecordError, make_node, read_node, split_node
 
 _MOST_FAULTS = 20
+_STEP = 2000
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of records seen since the last call; may raise."""
+
+
+@dataclass(slots=True)
+class Check:
+    """What was found."""
+
+    faults: list[str] = field(default_factory=list)
+    """What no copy may have, for people to read."""
+    digests: dict[str, bool] = field(default_factory=dict)
+    """Of each ZONEMD record of the apex that could be checked: whether it is the zone's."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it may be used: of several digests one that fits is enough (RFC 8976 §4)."""
+        return not self.faults and (not self.digests or any(self.digests.values()))
 
 
 def faults_of(reader: CopyReader) -> list[str]:
-    """Return what is wrong with a copy."""
+    """Return everything that is wrong with a copy."""
     try:
         with reader.snapshot() as snapshot:
-            return _faults(snapshot)
+            check = check_snapshot(snapshot)
     except CopyError as error:
         return [str(error)]
+    wrong = [name for name, is_right in check.digests.items() if not is_right]
+    return check.faults + [f"the digest ({name}) is not the zone's" for name in wrong]
 
 
-def _faults(snapshot: Snapshot) -> list[str]:
-    meta, faults = snapshot.meta, []
+def check_snapshot(snapshot: Snapshot, progress: Progress = lambda _more: None) -> Check:
+    """Go through a copy as it is in one state; what is bad beyond use ends it early."""
+    meta, check = snapshot.meta, Check()
     try:
         simple = SimpleDigest(zone_wire(meta.zone))
     except OwnerNameError as error:
-        return [str(error)]
-    total, records = NodeSum(), 0
+        return Check([str(error)])
+    total, records, told = NodeSum(), 0, 0
     for key, node in snapshot.nodes():
         try:
             split = split_node(node)
             if not split or make_node(split) != node:
-                faults.append(f"the records of {text_of(key)} are not in their order")
+                check.faults.append(f"the records of {text_of(key)} are not in their order")
             simple.add(key, node)
             total.add(key, node)
             records += len(split)
         except (RecordError, ValueError) as error:
-            faults.append(f"the records of {text_of(key)} cannot be read: {error}")
-        if len(faults) >= _MOST_FAULTS:
-            return [*faults, "and more"]
+            check.faults.append(f"the records of {text_of(key)} cannot be read: {error}")
+        if len(check.faults) >= _MOST_FAULTS:
+            check.faults.append("and more")
+            return check
+        if records - told >= _STEP:
+            progress(records - told)
+            told = records
+    progress(records - told)
     if records != meta.records:
-        faults.append(f"there are {records} records, and there should be {meta.records}")
+        check.faults.append(f"there are {records} records, and there should be {meta.records}")
     if not is_same(total.to_bytes(), meta.node_sum):
-        faults.append("the sum over the nodes is not what was noted")
-    return faults + _faults_of_apex(snapshot, simple.digest(), total.digest())
+        check.faults.append("the sum over the nodes is not what was noted")
+    _check_apex(snapshot, check, simple.digest(), total.digest())
+    return check
 
 
-def _faults_of_apex(snapshot: Snapshot, simple: bytes, total: bytes) -> list[str]:
-    faults, serial = [], snapshot.meta.serial
-    apex = snapshot.get(APEX)
+def _check_apex(snapshot: Snapshot, check: Check, simple: bytes, total: bytes) -> None:
+    serial, apex = snapshot.meta.serial, snapshot.get(APEX)
     try:
         soas = [one.rdata for one in read_node(apex) if one.kind == SOA]
     except RecordError:
-        return ["the records of the apex cannot be read"]
+        check.faults.append("the records of the apex cannot be read")
+        return
     if len(soas) != 1:
-        faults.append("there is no SOA record, or more than one")
+        check.faults.append("there is no SOA record, or more than one")
     elif int.from_bytes(soas[0][-20:-16], "big") != serial:
-        faults.append(f"the SOA record has another serial than {serial}")
+        check.faults.append(f"the SOA record has another serial than {serial}")
     for name, scheme, algorithm, found in (
-        ("SIMPLE, SHA-384", SIMPLE, SHA384, simple),
-        ("the sum's", SUM, SHAKE_SUM, total),
+        ("ZONEMD", SIMPLE, SHA384, simple),
+        ("sum", SUM, SHAKE_SUM, total),
     ):
         claimed = claimed_digest(apex, serial, scheme, algorithm)
-        if claimed is not None and not is_same(claimed, found):
-            faults.append(f"the digest of the apex's ZONEMD record ({name}) is not the zone's")
-    return faults
+        if claimed is not None:
+            check.digests[name] = is_same(claimed, found)
