@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class MadeZone:
             digest = digest_record(TTL, SERIAL, SUM, SHAKE_SUM, total.digest())
             apex = apex_node(_APEX, SERIAL, [digest])
             new.put(APEX, apex)
-            new.commit(zone=ZONE, serial=SERIAL, checked_at=2**33, source="made up")
+            new.commit(zone=ZONE, serial=SERIAL, checked_at=time.time(), source="made up")
         return apex
 
     def write_zone_file(self, path: Path, apex: bytes, advance: Callable[[int], None]) -> None:
