@@ -79,6 +79,15 @@ class TestStatus:
         assert "BADSIG" in text
         assert "Versions published by the hour" in text
 
+    def test_those_in_trouble_come_first(self, site: Site, office: Office, clock: Clock) -> None:
+        publish(office, 5, ago=500)
+        for name, error in (("athens", ""), ("berne", "no answer"), ("cairo", "")):
+            key, _ = add_secondary(office, name)
+            note_state(office, key, serial=5, error=error, error_at=clock.now)
+        text = site.visitor(Role.AUDITOR).get(LIST).text
+        places = [text.index(f">{name}</a>") for name in ("berne", "athens", "cairo")]
+        assert places == sorted(places)
+
     def test_before_anything_is_published_it_says_so(self, site: Site) -> None:
         text = site.visitor(Role.AUDITOR).get(LIST).text
         assert "Nothing has been published yet" in text
@@ -242,13 +251,29 @@ class TestChanges:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class TestHints:
+    @pytest.mark.parametrize(
+        ("kind", "programs"),
+        [
+            (SecondaryKind.SECONDARY, ["knot", "nsd", "bind"]),
+            (SecondaryKind.SIGNER, ["knot", "bind"]),
+        ],
+    )
     def test_the_commands_for_name_servers_do_as_they_stand(
-        self, site: Site, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        site: Site,
+        office: Office,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        kind: SecondaryKind,
+        programs: list[str],
     ) -> None:
-        secondary_id, key = add_secondary(office)
+        secondary_id, key = add_secondary(office, details=Details(kind))
         text = site.visitor(Role.AUDITOR).get(f"{LIST}/{secondary_id}").text
         commands = re.findall(r"<code>(countersign setup [^<]+)</code>", text)
-        assert [command.split()[2] for command in commands] == ["knot", "nsd", "bind"]
+        assert [command.split()[2] for command in commands] == programs
+        signs = kind is SecondaryKind.SIGNER
+        assert all((" --sign " in command) is signs for command in commands)
         monkeypatch.chdir(tmp_path)
         file = tmp_path / "frankfurt-1.key"
         file.touch(0o600)

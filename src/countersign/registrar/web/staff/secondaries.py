@@ -12,6 +12,7 @@ from countersign.registrar.operations.office import OperationError
 from countersign.registrar.operations.secondaries import Condition
 from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.queries.secondaries import (
+    TROUBLE,
     duration,
     status_of,
     statuses,
@@ -53,11 +54,11 @@ _KINDS = [
 
 @pages.get(_LIST, allow=_SEE)
 def show_list(visit: Visit) -> Response:
-    """Show how far each is; htmx asks for the part that changes every few seconds."""
+    """Show how far each is, those in trouble first; htmx asks for what changes each few seconds."""
     with visit.reading() as work:
         context: dict[str, Any] = {
             "zone": zone_status(work),
-            "found": statuses(work),
+            "found": sorted(statuses(work), key=lambda one: one.condition not in TROUBLE),
             "tones": _TONES,
             "duration": duration,
         }
