@@ -240,13 +240,28 @@ def test_a_transaction_that_is_rolled_back_rings_no_bell(office: Office) -> None
         assert bell.count > seen
 
 
+def test_an_order_of_another_process_rings_the_bell(office: Office) -> None:
+    # Its commits are not this engine's own: it stands for the command line.
+    other = Database(office.database.engine.url.render_as_string(hide_password=False))
+    try:
+        with Bell(office.database) as bell:
+            bell.wait(0, 5)
+            seen = bell.count
+            with replace(office, database=other).work() as work:
+                work.order("do", {})
+            bell.wait(seen, 5)
+            assert bell.count > seen
+    finally:
+        other.close()
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_listening_goes_on_after_the_connection_was_lost(
     real: Office, doing: Doing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from countersign.registrar.jobs import bell as bell_module
+    from countersign.storage.database import watching
 
-    monkeypatch.setattr(bell_module, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "_PAUSE_SECONDS", 0.05)
     with Bell(real.database) as bell:
         bell.wait(0, 5)
         seen = bell.count

@@ -30,11 +30,11 @@ from countersign.registrar.primary.serving import Serving, Sockets
 from countersign.registrar.primary.states import States
 from countersign.registrar.primary.storing import load_states
 from countersign.registrar.primary.transferring import Transfers
-from countersign.registrar.primary.watching import Watcher
 from countersign.registrar.publishing.copies import open_zone_copy
 from countersign.registry.copy.errors import CopyError
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.zone.names import OwnerNameError
+from countersign.storage.database.watching import ZONE, Watcher
 
 log = structlog.get_logger()
 
@@ -125,7 +125,7 @@ class Primary:
                 loop.call_soon_threadsafe(self._ring)
 
         try:
-            with Watcher(self._office.database, ring):
+            with Watcher(self._office.database, ZONE, ring):
                 await _first_of(stop, tasks)
         finally:
             await self._serving.stop()

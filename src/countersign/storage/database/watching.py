@@ -1,9 +1,9 @@
 """Learns at once that the database has changed.
 
 On SQLite a connection of its own looks at `PRAGMA data_version` every 50 ms: it reads one page
-that is in memory, and changes with any commit of another connection. On PostgreSQL a trigger
-tells of each new version of the zone (NOTIFY, migration 0004). Where a call is lost, the look
-once a second finds it.
+that is in memory, and changes with any commit of another connection. On PostgreSQL triggers
+tell of new jobs and of new versions of the zone (NOTIFY, migrations 0003 and 0004). A call may be
+lost: whoever waits for one looks by himself now and then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from countersign.storage.database.engine import Database
 
 log = structlog.get_logger()
 
-CHANNEL = "countersign_zone"
+JOBS, ZONE = "countersign_job", "countersign_zone"
+"""What PostgreSQL tells of; SQLite cannot tell one change from another."""
 LOOK_SECONDS = 0.05
 _CALL_SECONDS = 0.5
 _PAUSE_SECONDS = 2.0
@@ -32,8 +33,10 @@ _PAUSE_SECONDS = 2.0
 class Watcher:
     """Calls when something may have changed. A context manager; the call is made in its thread."""
 
-    def __init__(self, database: Database, call: Callable[[], None]) -> None:
+    def __init__(self, database: Database, channel: str, call: Callable[[], None]) -> None:
+        """``channel``: :data:`JOBS` or :data:`ZONE`. ``call`` is made once at the beginning too."""
         self._database = database
+        self._channel = channel
         self._call = call
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -57,7 +60,6 @@ class Watcher:
             try:
                 watch()
             except (sqlite3.Error, SQLAlchemyError, DriverError) as error:
-                # The look once a second goes on.
                 log.warning("watching the database was interrupted", reason=type(error).__name__)
                 self._ended.wait(_PAUSE_SECONDS)
 
@@ -81,7 +83,7 @@ class Watcher:
             assert isinstance(driver, Connection)
             # It is kept for good: the pool's places are for those who work.
             connection.detach()
-            driver.execute(f"LISTEN {CHANNEL}".encode())
+            driver.execute(f"LISTEN {self._channel}".encode())
             self._call()
             while not self._ended.is_set():
                 for _notice in driver.notifies(timeout=_CALL_SECONDS, stop_after=1):
