@@ -111,7 +111,7 @@ def host_nodes(server: Listed, ttl: int) -> Iterator[tuple[bytes, bytes]]:
         yield vouch_key(server.hostname), make_node([text_record(ttl, "all")])
     else:
         facts += [f"since={server.since:%Y-%m-%d}"] if server.since else []
-        facts += [f"reason={_one_line(server.reason)}"] if server.reason else []
+        facts += [f"reason={one_line(server.reason)}"] if server.reason else []
         records = [text_record(ttl, "; ".join(facts))]
     yield own, make_node(records)
     for selector, key in server.keys:
@@ -174,7 +174,7 @@ def apex_node(apex: Apex, serial: int, digests: Sequence[bytes] = ()) -> bytes:
     own in the SOA record. digests: its ZONEMD records. Raises :class:`OwnerNameError`.
     """
     named = (("serial", str(serial)), *apex.facts)
-    facts = "; ".join([VERSION, *(f"{name}={_one_line(value)}" for name, value in named)])
+    facts = "; ".join([VERSION, *(f"{name}={one_line(value)}" for name, value in named)])
     return make_node(
         [
             record(SOA, apex.ttl, _soa(apex, serial)),
@@ -209,5 +209,6 @@ def _name(text: str) -> bytes:
         raise OwnerNameError(f"{text!r} is no name: {error}") from None
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text as a fact of a TXT record: on one line, and without what ends a fact."""
     return " ".join(text.replace(";", ",").split())

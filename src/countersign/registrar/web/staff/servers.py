@@ -27,6 +27,7 @@ from countersign.registrar.operations.test_results import ask_test
 from countersign.registrar.operations.traps import traps_of
 from countersign.registrar.queries import next_steps, staff_servers, timelines
 from countersign.registrar.queries.paging import Page
+from countersign.registrar.queries.publications import publication_of
 from countersign.registrar.web.access import staff
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import server_frame
@@ -88,6 +89,7 @@ def show_overview(visit: Visit, server: int) -> Response:
         proposal = deregistration_proposal(work, row) if row.state in PUBLISHED else None
         suspension = timelines.latest(work, row.id, Action.SUSPEND)
         reported = timelines.latest(work, row.id, Happening.REMEDY_REPORTED)
+        change = staff_servers.last_zone_change(work, row.id)
         context: dict[str, Any] = {
             "missing": offers.missing(work, row),
             "forfeiture": refunds.pending_forfeiture(work, row),
@@ -95,7 +97,8 @@ def show_overview(visit: Visit, server: int) -> Response:
             "names": timelines.names_of(work, [proposal.account_id if proposal else None]),
             "suspension": suspension if row.state is State.SUSPENDED else None,
             "reported": reported if _is_later(reported, suspension) else None,
-            "change": staff_servers.last_zone_change(work, row.id),
+            "change": change,
+            "publication": publication_of(work, change) if change is not None else None,
             "parties": staff_servers.parties(work, row),
             "held": accounts_of(work, row.id, Purpose.BOND_HELD),
             "due": accounts_of(work, row.id, Purpose.REFUND_DUE),
