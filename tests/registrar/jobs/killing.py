@@ -7,6 +7,7 @@ import datetime
 import multiprocessing
 import random
 import signal
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -59,7 +60,9 @@ def _work(config: RegistrarConfig, is_first_of_its_host: bool) -> None:
     if not is_first_of_its_host:
         worker._release_the_dead = lambda _office: None
     office = Office(config, Database(database_url(config)), Keyring(keyring_file(config)))
-    kinds = {**KINDS, COUNTED: JobKind(Lane.PROMPT, conclude=_count)}
+    # What takes long is killed more often here than it would be tried.
+    kinds = {name: replace(kind, attempts=10_000) for name, kind in KINDS.items()}
+    kinds[COUNTED] = JobKind(Lane.PROMPT, conclude=_count)
     with Workers(office, kinds, threads=1):
         signal.pause()
 
