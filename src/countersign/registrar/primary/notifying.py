@@ -143,8 +143,10 @@ class Notifier:
             async with self._turns:
                 await self._once(endpoint, served, keys, pauses[:1])
                 return
-        except NoAnswerError:
-            if len(pauses) == 1:
+        except (NoAnswerError, RefusedError) as error:
+            # With another of its keys it may say yes.
+            is_final = isinstance(error, RefusedError) and len(keys) == 1
+            if is_final or len(pauses) == 1:
                 raise
         async with self._late_turns:
             await self._once(endpoint, served, [*keys[1:], keys[0]], pauses[1:])
