@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from countersign.cli.registry_sources import Sources
 from countersign.cli.registry_verify import Finding, verify_all
+from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.secondary_details import Details
 from countersign.registry.lookup import Standing
 from countersign.registry.transfer.keys import TsigKey
@@ -164,6 +165,15 @@ class Chain:
             otherwise=lambda: "\n".join([*map(str, found), self.logs()]),
         )
 
+    def transfers(self, name: str) -> list[str]:
+        """What the primary has sent to one since the service's start, in order."""
+        assert self.registrar.service is not None
+        return [
+            one["kind"]
+            for one in self.registrar.service.log
+            if one["event"] == "zone transferred" and one["secondary"] == name
+        ]
+
     def logs(self) -> str:
         parts = [f"-- {name}\n{one.log()}" for name, one in self.followers.items()]
         return "\n".join([*parts, "-- registrar", self.registrar.log()[-6000:]])
@@ -183,15 +193,18 @@ def chain(
     *,
     home: Here | None = None,
     away: Here | None = None,
+    before: Callable[[Office], object] = lambda _: None,
     **primary: Any,
 ) -> Iterator[Chain]:
     """Start a registrar whom nobody follows yet.
 
-    home, away: where the registrar is, and where its followers; primary: settings of its primary.
+    home, away: where the registrar is, and where its followers; before: is done with its data
+    first; primary: settings of its primary.
     """
     registrar = Registrar(data, directory / "registrar", home or Here(), **primary)
     made = Chain(directory, registrar, away or Here())
     try:
+        before(registrar.office)
         registrar.start()
         yield made
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dns.rcode
+from sqlalchemy import select
 
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.opening import open_office
@@ -129,7 +130,13 @@ listen = ["{self.endpoint}"]
 
     def versions(self) -> list[ZoneVersion]:
         with self.office.reading() as work:
-            return list(work.session.query(ZoneVersion).order_by(ZoneVersion.id))
+            return list(work.session.scalars(select(ZoneVersion).order_by(ZoneVersion.id)))
+
+    def servers(self, prefix: str) -> list[int]:
+        """The keys of servers whose names begin so."""
+        with self.office.reading() as work:
+            query = select(Server.id).where(Server.hostname.startswith(prefix))
+            return list(work.session.scalars(query.order_by(Server.id)))
 
     # -- decisions -----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from countersign.registry.lookup import Standing
 from countersign.storage.database.publication import ZoneVersion
 from tests.chain.chain import Chain
 from tests.chain.data import copy_database
-from tests.chain.followers import NameServer, Replica
+from tests.chain.followers import Follower
 from tests.chain.waiting import until
 from tests.registrar.primary.programs import kill
 
@@ -62,7 +62,7 @@ def test_what_is_decided_while_primary_or_service_are_dead_arrives_after_their_r
 def test_who_lacks_more_than_the_journal_has_takes_the_zone_whole(running: Chain) -> None:
     registrar = running.registrar
     running.add_server("knot")
-    late: list[NameServer | Replica] = [running.add_server(kind) for kind in ("nsd", "bind")]
+    late: list[Follower] = [running.add_server(kind) for kind in ("nsd", "bind")]
     late.append(running.add_replica("replica"))
     running.wait_until_equal()
     for one in late:
@@ -80,21 +80,21 @@ def test_who_lacks_more_than_the_journal_has_takes_the_zone_whole(running: Chain
     for one in late:
         one.start()
     running.wait_until_equal()
-    assert set(_transfers(running, "knot")[1:]) == {"ixfr"}
-    assert _transfers(running, "nsd") == ["axfr", "axfr"]
-    assert _transfers(running, "bind") == ["axfr", "axfr"]
-    assert _transfers(running, "replica") == ["axfr", "axfr"]
+    assert set(running.transfers("knot")[1:]) == {"ixfr"}
+    assert running.transfers("nsd") == ["axfr", "axfr"]
+    assert running.transfers("bind") == ["axfr", "axfr"]
+    assert running.transfers("replica") == ["axfr", "axfr"]
     # And then all of them go on by changes.
     registrar.reinstate(server)
     running.wait_for(hostname, Standing.REGISTERED)
     running.wait_until_equal()
     for name in running.followers:
-        assert _transfers(running, name)[-1] == "ixfr"
+        assert running.transfers(name)[-1] == "ixfr"
 
 
 def test_a_journal_that_lost_rows_in_its_middle_misleads_nobody(running: Chain) -> None:
     registrar = running.registrar
-    late = [running.add_server("nsd"), running.add_replica("replica")]
+    late: list[Follower] = [running.add_server("nsd"), running.add_replica("replica")]
     running.wait_until_equal()
     for one in late:
         one.stop()
@@ -151,13 +151,3 @@ def test_a_restored_database_is_published_above_all_that_was_seen(
         "nobody is behind or ahead",
         otherwise=running.logs,
     )
-
-
-def _transfers(running: Chain, name: str) -> list[str]:
-    """What the primary has sent to one, in order."""
-    assert running.registrar.service is not None
-    return [
-        one["kind"]
-        for one in running.registrar.service.log
-        if one["event"] == "zone transferred" and one["secondary"] == name
-    ]
