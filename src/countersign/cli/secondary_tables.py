@@ -55,7 +55,14 @@ def key_table(keys: Sequence[SecondaryKey], good: Collection[int]) -> Table:
 
 def print_about(console: Console, one: SecondaryStatus) -> None:
     """Print what is known of a secondary, a line each."""
-    row = one.secondary
+    row, state = one.secondary, one.state
+    serial = state.serial if state is not None else None
+    transfer = seen = ""
+    if state is not None and state.transferred_at is not None:
+        moment = f"{state.transferred_at:%Y-%m-%d %H:%M} UTC"
+        transfer = f"{state.transfer.upper()}, {state.octets:,} octets, {moment}"
+    if state is not None and state.asked_at is not None:
+        seen = f"{state.asked_at:%Y-%m-%d %H:%M} UTC, {state.address}"
     for label, value in (
         ("Kind", row.kind),
         ("Place", row.place),
@@ -63,10 +70,13 @@ def print_about(console: Console, one: SecondaryStatus) -> None:
         ("Notified at", ", ".join(row.notify)),
         ("Asked at", row.ask),
         ("Condition", _words(one.condition)),
+        ("Serial", "" if serial is None else str(serial)),
         ("Lacks", "" if one.lag is None else str(one.lag)),
+        ("Last transfer", transfer),
+        ("Last seen", seen),
         ("Last error", one.error),
     ):
-        console.print(f"{label + ':':13}{value or '-'}", markup=False, highlight=False)
+        console.print(f"{label + ':':15}{value or '-'}", markup=False, highlight=False)
 
 
 def _table(first: str, *others: str) -> Table:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from countersign.registrar.operations.office import Office
+from countersign.registrar.primary.overtaking import Overtaker
+from countersign.registrar.publishing.copies import open_zone_copy
 from countersign.registry.zone.serial import is_newer
 from countersign.rules.roles import Role
 from countersign.storage.database.jobs import Job
@@ -233,3 +235,16 @@ async def test_polling_does_not_hammer_the_database(office: Office) -> None:
             await primary.ask("SOA", key)
             await asyncio.sleep(0.02)
         assert stored(primary.office, made).error == "a mark", "nothing was stored meanwhile"
+
+
+@ON_SQLITE
+async def test_what_is_published_here_after_all_is_not_overtaken(office: Office) -> None:
+    settings = real(office)
+    async with running(settings) as primary, fake_secondary(office.config.zone):
+        before = primary.serial
+        serial = await primary.register_and_serve()
+        with open_zone_copy(settings) as copy:
+            overtaker = Overtaker(settings, copy)
+            for known in (serial, before):
+                assert await asyncio.to_thread(overtaker.overtake, known) is None
+        assert primary.serial == serial
