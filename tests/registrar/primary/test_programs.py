@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -184,6 +185,22 @@ def test_the_primary_runs_alone(setting: Setting) -> None:
     with program(*setting.run, "primary") as primary:
         assert primary.process.wait(30) == 1
         assert "primary.listen is empty" in primary.text
+
+
+def test_a_copy_that_is_deleted_beneath_the_primary_is_made_again(setting: Setting) -> None:
+    with program(*setting.run) as service:
+        service.wait_for("registrar serves")
+        first = setting.wait_until_it_answers()
+        [child] = service.children()
+        shutil.rmtree(setting.state / "zone")
+        fill(setting.office, 3)
+        deadline = time.monotonic() + 30
+        while setting.wait_until_it_answers() == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert service.children() == [child], "nobody had to wait for another process"
+        assert service.stop() == 0
+        assert "Traceback" not in service.text
 
 
 def test_a_service_without_a_primary_of_its_own(setting: Setting) -> None:

@@ -16,6 +16,7 @@ from countersign.registrar.primary.history import KEPT, History
 from countersign.registrar.primary.known import Known, load_known
 from countersign.registrar.primary.served import Zone
 from countersign.registrar.publishing.publisher import catch_up
+from countersign.registry.copy.errors import DeletedCopyError
 from countersign.registry.copy.store import ZoneCopy
 from countersign.storage.database.publication import ZoneVersion
 
@@ -70,6 +71,9 @@ class Follower:
             self._rung.clear()
             try:
                 await self.look()
+            except DeletedCopyError:
+                # Only another one that is opened helps.
+                raise
             except Exception as error:
                 self._note(f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)

@@ -31,7 +31,7 @@ from countersign.registrar.primary.states import States
 from countersign.registrar.primary.storing import load_states
 from countersign.registrar.primary.transferring import Transfers
 from countersign.registrar.publishing.copies import open_zone_copy
-from countersign.registry.copy.errors import CopyError
+from countersign.registry.copy.errors import CopyError, DeletedCopyError
 from countersign.registry.copy.store import ZoneCopy
 from countersign.registry.zone.names import OwnerNameError
 from countersign.storage.database.watching import ZONE, Watcher
@@ -133,7 +133,8 @@ class Primary:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            # The copy is closed next: nobody may be at it any more.
+            await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
     def _ring(self) -> None:
         self._follower.ring()
@@ -164,8 +165,13 @@ def run_primary(
     sockets = Sockets()
     try:
         sockets.bind(office.config.primary.listen)
-        with open_zone_copy(office) as copy:
-            uvloop.run(_run(office, copy, sockets, metrics, ready=ready, lifeline=lifeline))
+        is_deleted = True
+        while is_deleted:
+            with open_zone_copy(office) as copy:
+                is_deleted = uvloop.run(
+                    _run(office, copy, sockets, metrics, ready=ready, lifeline=lifeline)
+                )
+            ready = _said
     except (CopyError, OwnerNameError) as error:
         raise OpeningError(str(error)) from error
     finally:
@@ -181,11 +187,21 @@ async def _run(
     *,
     ready: Callable[[list[str]], None],
     lifeline: int | None,
-) -> None:
+) -> bool:
+    """Serve until it is time to stop, or the copy was deleted: tell whether it was."""
     async with _stopping(lifeline) as stop:
         primary = Primary(office, copy, sockets, metrics)
         log.info("primary serves", zone=office.config.zone, listen=sockets.addresses)
-        await primary.run(ready, stop)
+        try:
+            await primary.run(ready, stop)
+        except DeletedCopyError:
+            log.warning("the copy of the zone was deleted: another one is begun")
+            return True
+    return False
+
+
+def _said(_: list[str]) -> None:
+    """Say nothing: where it listens was told."""
 
 
 @contextlib.asynccontextmanager
