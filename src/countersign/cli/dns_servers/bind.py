@@ -24,7 +24,9 @@ MAX_RATE = 1000
 NO_DIGEST = """\
 BIND makes no digest of the zone (ZONEMD, RFC 8976), and the registrar's does not fit the signed
 copy: replicas that check it must follow the primary, a server that does not sign, or a Knot
-that signs. BIND also counts its own serials for the signed zone."""
+that signs. BIND also counts its own serials for the signed zone. A change that comes while it signs
+the zone for the first time it may fail to publish until the next one: wait until 'rndc signing
+-list ZONE' says that it is done before the world is sent here."""
 
 
 def bind_configuration(plan: Plan) -> str:
