@@ -197,7 +197,7 @@ as zones do that nobody delegates to."""
     """Days for which changes are kept, so that a secondary can follow instead of starting anew."""
     journal_versions: Annotated[int, Field(ge=10, le=10**7)] = 20_000
     """Versions that are kept at most."""
-    simple_digest_records: Annotated[int, Field(ge=0)] = 100_000
+    simple_digest_records: Annotated[int, Field(ge=0)] = 50_000
     """Up to so many records the zone carries the standard ZONEMD digest (RFC 8976) in each \
 version: it takes a look at all of them. A larger zone has the one that is kept up to date only."""
     resolve_minutes: Annotated[int, Field(ge=1, le=10080)] = 60
