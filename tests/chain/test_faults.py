@@ -71,6 +71,7 @@ def test_who_lacks_more_than_the_journal_has_takes_the_zone_whole(running: Chain
     for decide in (registrar.suspend, registrar.reinstate, registrar.suspend):
         decide(server)
         registrar.settled()
+    running.wait_until_equal("knot")
     assert len(registrar.versions()) == 4
     # What the daily work does in a month.
     later = replace(
