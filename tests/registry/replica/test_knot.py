@@ -64,7 +64,8 @@ async def test_notify_of_a_real_primary_is_taken_at_once(zone: Zone, tmp_path: P
             started = time.monotonic()
             await publish(knot, zone)
             await kept.until_equal(zone)
-            assert time.monotonic() - started < 2
+            # Not by its own next question.
+            assert time.monotonic() - started < 30
             assert kept.metric("notifies_total", outcome="taken") >= 1
 
 

