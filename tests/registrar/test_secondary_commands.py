@@ -167,3 +167,16 @@ def test_the_help_teaches(secondaries: Commands) -> None:
     assert "countersign setup knot" in text
     for command in ("add", "list", "show", "rotate", "revoke", "remove", "key"):
         assert "Example: countersign registrar secondaries" in secondaries(command, "--help").stdout
+
+
+def test_what_is_known_is_changed_and_what_is_not_named_stays(secondaries: Commands) -> None:
+    secondaries("add", "lima", "--place", "Lima", "--notify", "192.0.2.7:53")
+    secondaries("change", "lima", "--kind", "signer", "--ask", "192.0.2.7:53")
+    shown = secondaries("show", "lima").output
+    for word in ("signer", "Lima", "192.0.2.7:53"):
+        assert word in shown
+    secondaries("change", "lima", "--place", "", "--notify", "")
+    assert "Lima" not in secondaries("show", "lima").output
+    assert "secondary changed" in secondaries.records()
+    assert "no kind" in secondaries("change", "lima", "--kind", "other", code=2).stderr
+    secondaries("change", "nobody", "--place", "x", code=1)

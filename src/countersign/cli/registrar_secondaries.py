@@ -14,7 +14,7 @@ from countersign.registry.transfer.keys import ALGORITHMS, DEFAULT_ALGORITHM
 
 if TYPE_CHECKING:
     from countersign.registrar.operations.office import Work
-    from countersign.storage.database.replication import Secondary
+    from countersign.storage.database.replication import Secondary, SecondaryKind
 
 app = typer.Typer(
     help="See and manage the secondaries: name servers and replicas that copy the zone.\n\n"
@@ -64,11 +64,8 @@ def add(
     from countersign.registrar.operations import secondaries
     from countersign.registrar.operations.office import SYSTEM
     from countersign.registrar.operations.secondary_details import Details
-    from countersign.storage.database.replication import SecondaryKind
 
-    if kind not in list(SecondaryKind):
-        fail(f"there is no kind {kind!r}; there are: {', '.join(SecondaryKind)}")
-    details = Details(SecondaryKind(kind), place, contact, notify or (), ask)
+    details = Details(_kind(kind), place, contact, notify or (), ask)
     with open_or_fail(context, config) as office, key_output(output) as write:
         with office.work() as work:
             _, key = secondaries.add(work, SYSTEM, name, details, algorithm)
@@ -114,6 +111,41 @@ def show(context: typer.Context, name: NameArgument, config: FileOption = None) 
         good = {key.id for key in keys if is_good(work, key)}
     print_about(console, one)
     console.print(key_table(keys, good))
+
+
+@app.command()
+def change(
+    context: typer.Context,
+    name: NameArgument,
+    *,
+    kind: Annotated[str | None, typer.Option(help="secondary, signer or replica.")] = None,
+    place: Annotated[str | None, typer.Option(help="Where it is, for people.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Who is told when it is behind.")] = None,
+    notify: NotifyOption = None,
+    ask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Where to ask its serial.")
+    ] = None,
+    config: FileOption = None,
+) -> None:
+    """Change what is known of a secondary: what is not named stays. An empty text takes it away.
+
+    Example: countersign registrar secondaries change lima --ask 192.0.2.7:53 --notify 192.0.2.7:53
+    """
+    from countersign.registrar.operations import secondaries
+    from countersign.registrar.operations.office import SYSTEM
+    from countersign.registrar.operations.secondary_details import Details
+
+    with open_or_fail(context, config) as office, office.work() as work:
+        row = _find(work, name)
+        details = Details(
+            _kind(kind) if kind is not None else row.kind,
+            row.place if place is None else place,
+            row.contact if contact is None else contact,
+            row.notify if notify is None else [one for one in notify if one],
+            row.ask if ask is None else ask,
+        )
+        secondaries.change(work, SYSTEM, row.id, details)
+    console.print(f"{name} is changed.")
 
 
 @app.command()
@@ -199,6 +231,14 @@ def print_key(
             newest = secondary_keys.current_key(work, row.id)
             key = secondary_keys.reveal(work, SYSTEM, row.id, newest.id)
         write(key)
+
+
+def _kind(text: str) -> SecondaryKind:
+    from countersign.storage.database.replication import SecondaryKind
+
+    if text not in list(SecondaryKind):
+        fail(f"there is no kind {text!r}; there are: {', '.join(SecondaryKind)}")
+    return SecondaryKind(text)
 
 
 def _find(work: Work, name: str) -> Secondary:
