@@ -11,6 +11,7 @@ import pytest
 
 from countersign.registry.lookup import Standing
 from countersign.registry.replica.notes import ACCEPT_SHRINK, RESET, give_word
+from countersign.registry.replica.puller import BROKEN_CHANGES
 from countersign.registry.transfer.keys import TsigKey
 from countersign.registry.zone.digest import SIMPLE, SUM
 from countersign.registry.zone.names import APEX, host_key
@@ -345,6 +346,29 @@ async def test_a_transfer_is_bounded_in_time_octets_and_records(tmp_path: Path) 
             async with replica(configured(tmp_path, [source.endpoint], **setting)) as kept:
                 await kept.until_error(text)
                 assert kept.meta() is None
+
+
+async def test_changes_that_break_off_each_time_are_given_up_for_the_whole_zone(
+    tmp_path: Path,
+) -> None:
+    zone = Zone()
+    async with primary(zone) as source, replica(configured(tmp_path, [source.endpoint])) as kept:
+        await kept.until_equal(zone)
+
+        def break_changes(records: Records) -> Records:
+            if source.transfers[-1] == "ixfr":
+                raise ConnectionError
+            return records
+
+        source.tamper = break_changes
+        zone.suspend("mail1.example.org")
+        await kept.until_equal(zone)
+        assert source.transfers == ["axfr", *["ixfr"] * BROKEN_CHANGES, "axfr"]
+        # And after it the changes are tried again.
+        source.tamper = lambda records: records
+        zone.register("mail1.example.org")
+        await kept.until_equal(zone)
+        assert source.transfers[-1] == "ixfr"
 
 
 async def test_it_stops_at_once_in_the_middle_of_a_transfer(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -40,6 +41,10 @@ _Result = TypeVar("_Result")
 
 _FALL_BACK = frozenset({Fault.DIVERGED, Fault.DIGEST, Fault.MALFORMED, Fault.REFUSED})
 """After these faults of an incremental transfer the whole zone is asked for."""
+_OF_THE_LINE = frozenset({Fault.UNREACHABLE, Fault.TOO_SLOW})
+BROKEN_CHANGES = 3
+"""After so many incremental transfers in a row that broke off, the whole zone is asked for: what
+sends it may be unable to send just those."""
 LEAST_SECONDS = 0.1
 """From one round to the next, however often NOTIFY comes: one of them can be sent again by anybody
 who has seen it."""
@@ -73,6 +78,7 @@ class Puller:
         self._wake = asyncio.Event()
         self._seen: tuple[int, float] | None = None
         self._is_doubted = False
+        self._broken: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the zone until ``stop`` is set. Raises :class:`ReplicaError` at its start."""
@@ -189,9 +195,13 @@ class Puller:
         return True
 
     async def _take(self, answer: Answer, *, whole: bool) -> Taken:
+        endpoint = answer.primary.endpoint
+        whole = whole or self._broken[endpoint] >= BROKEN_CHANGES
         try:
-            return await self._order(answer, whole=whole)
+            taken = await self._order(answer, whole=whole)
         except ReplicaError as error:
+            is_broken = error.fault in _OF_THE_LINE and not whole
+            self._broken[endpoint] = self._broken[endpoint] + 1 if is_broken else 0
             if whole or error.fault not in _FALL_BACK:
                 raise
             log.warning(
@@ -200,6 +210,8 @@ class Puller:
                 reason=str(error),
             )
             return await self._order(answer, whole=True)
+        self._broken[endpoint] = 0
+        return taken
 
     async def _order(self, answer: Answer, *, whole: bool) -> Taken:
         order = Order(
