@@ -245,6 +245,7 @@ def _add_replica(town: Town, hostname: str) -> Path:
         details = Details(kind=SecondaryKind.REPLICA)
         _, key = secondaries.add(work, SYSTEM, hostname.replace(".", "-"), details)
     file = town.directory / f"{hostname}.key"
+    file.touch(mode=0o600)
     file.write_text(key.to_text() + "\n")
     return file
 

@@ -74,6 +74,7 @@ class Story:
         self.office = office
         self.draw = random.Random(seed)
         self.steps = 0
+        self.forfeitures = 0
 
     def go_on(self) -> None:
         """Make one step with some server, or begin with another one."""
@@ -150,6 +151,7 @@ class Story:
                 forfeitures.propose(
                     work, actor, server, amount=1000, reason="Report.", offence_on=work.today
                 )
+                self.forfeitures += 1
 
     def _decide(self, server_id: int) -> None:
         treasury.pay_all(self.office, server_id)

@@ -82,6 +82,8 @@ class Fetcher:
             # A proxy would resolve names for itself, past the check of addresses.
             trust_env=False,
             timeout=timeout,
+            # A server may close a kept connection at the moment at which it is used again.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Fetcher:
