@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from countersign.certification.settings import Battery, Standing
 from countersign.rules.bond import Schedule
 from countersign.rules.screening import Thresholds
 from countersign.settings.values import (
@@ -128,30 +129,60 @@ the question open; empty: never."""
     """Private or loopback networks that may be redirected to all the same."""
 
 
-class Certification(Section):
-    """The relay test that is made before an offer."""
+class Mailbox(Section):
+    """The test mailbox: an SMTP server that shows whether a message got through (DESIGN §8)."""
 
-    port: Annotated[int, Field(ge=1, le=65535)] = 25
-    """Port of the server under test."""
-    hello: Hostname = "registrar.example"
-    """Name that the tester gives in EHLO: it should resolve to the tester's address and back."""
-    foreign_domain: Hostname = "example.net"
-    """Domain that no tested server takes mail for; best one of the registrar's own, with an MX. \
-No message is ever sent."""
-    timeout: Seconds = 30
-    """Seconds to wait for a connection, and for each reply."""
-    total_timeout: Seconds = 300
-    """Seconds for all tests of one address."""
-    pause: Annotated[float, Field(ge=0, le=600)] = 1
-    """Seconds between two connections to one server."""
-    addresses: Annotated[int, Field(ge=1, le=64)] = 8
-    """Addresses of one host that are tested at most; of more, so many are drawn by lot."""
-    session_id_length: Annotated[int, Field(ge=16, le=1024)] = 128
-    """Characters of a session ID (docs/PROTOCOL.md)."""
+    listen: tuple[Endpoint, ...] = ("127.0.0.1:8026",)
+    """Addresses to listen on; the MX of `foreign_domain` should lead to port 25 of one. None: no \
+mailbox, and whatever a server takes stays unproven."""
+    inside: bool = True
+    """Start it with the service; otherwise `countersign registrar mailbox` runs it."""
+    hostname: Hostname = "registrar.example"
+    """Name that it greets with."""
+    certificate: Path | None = None
+    """PEM file of certificate and key; default: one that it makes itself."""
+    connections: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Connections at one time; of one address a tenth of them."""
+    size: Annotated[int, Field(ge=10_000, le=10**8)] = 200_000
+    """Octets of a message that are taken."""
+
+
+class Certification(Battery):
+    """Certification tests: what is tested, from how many places, and how often (DESIGN §8)."""
+
+    probes: Annotated[int, Field(ge=1, le=20)] = 3
+    """Probes that test a server at one time, each from another network range."""
+    quorum: Annotated[int, Field(ge=1, le=20)] = 2
+    """Probes that must agree. One that cannot reach the server neither passes nor fails it."""
+    order_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    """Minutes in which a probe must have fetched its order and sent the result."""
+    arrival_minutes: Annotated[float, Field(ge=0, le=10_080)] = 30
+    """Minutes that a message which a server took has for arriving at the test mailbox."""
+    interval_days: Annotated[int, Field(ge=0, le=3650)] = 90
+    """A registered server is tested again at a random time, after so many days in the mean; \
+0: not of itself."""
+    sending_test: Literal["reported", "required"] = "reported"
+    """Whether a server must also have sent a message that proved its session before it passes."""
     networks: tuple[Network, ...] = ()
-    """Private or loopback networks that may be tested all the same."""
+    """Private or loopback networks in which proofs of control and sending tests may be asked for \
+all the same."""
     nameservers: tuple[Endpoint, ...] = ()
-    """Recursive resolvers; default: those of /etc/resolv.conf."""
+    """Recursive resolvers of the registrar; default: those of /etc/resolv.conf."""
+    mailbox: Mailbox = Mailbox()
+
+    def battery(self) -> Battery:
+        """Return what goes into an order."""
+        return Battery(**{name: getattr(self, name) for name in Battery.model_fields})
+
+    def standing(self) -> Standing:
+        """Return where the registrar itself asks from."""
+        return Standing(networks=self.networks, nameservers=self.nameservers)
+
+    @model_validator(mode="after")
+    def _check_quorum(self) -> Self:
+        if self.quorum > self.probes:
+            raise ValueError("quorum: more than there are probes to agree")
+        return self
 
 
 class Security(Section):

@@ -17,7 +17,7 @@ from countersign.registrar.domain_age.answer import (
 )
 from countersign.registrar.domain_age.bounded_json import MAX_DEPTH, JsonError, parse_json
 from countersign.registrar.domain_age.directory import DirectoryError, read_directory, servers_for
-from countersign.registrar.domain_age.names import MAX_NAMES, names_to_ask, registrable_domain
+from countersign.rules.domain_names import MAX_NAMES, names_to_ask, registrable_domain
 
 TODAY = date(2026, 11, 24)
 NAME = "example.org"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from countersign.registrar.certification.outcome import (
+from countersign.certification.outcome import (
     BatteryResult,
     Direction,
     Line,

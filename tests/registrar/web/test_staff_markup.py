@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from countersign.registrar.certification import outcome
+from countersign.certification import outcome
 from countersign.registrar.operations import deregistration, forfeitures, offenders, sanctions
 from countersign.registrar.operations.applications import withdraw
 from countersign.registrar.operations.office import Office

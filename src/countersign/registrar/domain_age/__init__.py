@@ -8,7 +8,7 @@ from countersign.registrar.domain_age.lookup import (
     NotFound,
     Outcome,
 )
-from countersign.registrar.domain_age.names import registrable_domain
+from countersign.rules.domain_names import registrable_domain
 
 __all__ = [
     "CouldNotTell",

@@ -23,7 +23,7 @@ from countersign.registrar.domain_age.directory import (
     servers_for,
 )
 from countersign.registrar.domain_age.fetch import Fetched, Fetcher, FetchError
-from countersign.registrar.domain_age.names import names_to_ask
+from countersign.rules.domain_names import names_to_ask
 
 _DIRECTORY_SECONDS = 86400
 _JSON_TYPES = ("application/rdap+json", "application/json", "text/json", "text/plain", "")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from countersign.registrar.certification import BatteryResult, run_battery_now
+from countersign.certification import BatteryResult, run_battery
+from countersign.certification.assignment import Assignment
+from countersign.certification.report import one_perspective
+from countersign.certification.standpoint import Standpoint
 from countersign.registrar.domain_age import CouldNotTell, DomainAgeSearch, Outcome
 from countersign.registrar.jobs.daily import run_daily
 from countersign.registrar.jobs.kinds import GiveUpError, Kind, Lane, TryLaterError
@@ -74,7 +78,13 @@ def _test(office: Office, task: Task) -> BatteryResult | None:
     if run.ended_at is not None or server.state in NOT_TESTED:
         # The application has ended since: nobody is tested who does not want it any more.
         return None
-    return run_battery_now(server.hostname, settings=office.config.certification)
+    settings = office.config.certification
+
+    async def run() -> BatteryResult:
+        assignment = Assignment(host=server.hostname, battery=settings.battery())
+        return await run_battery(assignment, Standpoint(settings.standing()))
+
+    return asyncio.run(run())
 
 
 def _record_test(work: Work, task: Task, result: BatteryResult | None) -> None:
@@ -82,7 +92,7 @@ def _record_test(work: Work, task: Task, result: BatteryResult | None) -> None:
     if result is None:
         record_result(work, run, TestVerdict.COULD_NOT_TEST, {})
     else:
-        record_result(work, run, result.verdict, result.to_dict())
+        record_result(work, run, result.verdict, one_perspective(result).to_dict())
 
 
 def _run(work: Work, task: Task) -> TestRun:

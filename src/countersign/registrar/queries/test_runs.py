@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
-from countersign.registrar.certification.outcome import BatteryResult
+from countersign.certification.outcome import BatteryResult
 from countersign.registrar.operations.office import NotFoundError, Work
 from countersign.registrar.queries.paging import Page, bounded, page_of, read_cursor
 from countersign.storage.database.servers import Server, TestRun

@@ -105,6 +105,19 @@ class Server(Base):
     """What lifts the suspension; empty: nothing beside bond, fee and contract."""
     remedy_done_at: Mapped[datetime.datetime | None]
 
+    # Certification.
+    control_token: Mapped[Text64] = mapped_column(default="")
+    """What whoever controls the host publishes in its DNS or lets its gateway announce; empty:
+    not given out yet. It is no secret."""
+    control_proven_at: Mapped[datetime.datetime | None]
+    """When control of the host was first seen to be proven."""
+    control_method: Mapped[Text32] = mapped_column(default="")
+    """By what: 'dns' or 'gateway'."""
+    control_checked_at: Mapped[datetime.datetime | None]
+    """When it was last looked for."""
+    next_test_at: Mapped[datetime.datetime | None]
+    """When it is tested again of itself; None: not while it is as it is."""
+
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's declaration form
     __table_args__ = (
         Index(
@@ -121,6 +134,7 @@ class Server(Base):
         Index("ix_server_admin_contact", "admin_contact_id", "id"),
         Index("ix_server_fee", "state", "fee_paid_until"),
         Index("ix_server_offer", "state", "offer_ends_on"),
+        Index("ix_server_next_test", "next_test_at"),
         *(
             Index(
                 f"ix_server_directory_{name}",
@@ -246,11 +260,15 @@ class TestRun(Base):
     id: Mapped[Key]
     server_id: Mapped[int] = mapped_column(ForeignKey("server.id"))
     cause: Mapped[Text32]
-    """'application', 'owner', 'report', 'schedule'."""
+    """'application', 'owner', 'staff', 'report', 'schedule', 'arrival' (a message of an earlier
+    test came after all)."""
     asked_at: Mapped[datetime.datetime]
     ended_at: Mapped[datetime.datetime | None]
     verdict: Mapped[Text32] = mapped_column(default="")
     """Empty: not made yet; else 'passed', 'failed', 'could-not-test'."""
+    differs: Mapped[bool] = mapped_column(default=False)
+    """Some perspectives saw it pass and others saw it fail."""
     result: Mapped[dict[str, Any]]
+    """A `certification.report.Report`; empty: none."""
 
     __table_args__ = (Index("ix_test_run_server", "server_id", "id"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from countersign.registrar.certification.outcome import BatteryResult, TestOutcome, Verdict
+from countersign.certification.outcome import BatteryResult, TestOutcome, Verdict
 from countersign.registrar.operations import test_results
 from countersign.registrar.operations.office import (
     ConflictError,

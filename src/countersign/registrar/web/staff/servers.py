@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from starlette.responses import Response
 
-from countersign.registrar.certification.outcome import BatteryResult, TestOutcome
+from countersign.certification.outcome import BatteryResult, TestOutcome
 from countersign.registrar.operations import (
     holdings,
     invoices,

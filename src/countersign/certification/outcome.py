@@ -14,6 +14,9 @@ MAX_LINES = 150
 MAX_LINE = 500
 """Characters of one line."""
 
+MAX_MESSAGES = 20
+"""Messages of one test."""
+
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 _Words = Annotated[str, Field(max_length=2000)]
 _Address = Annotated[str, Field(max_length=64)]
@@ -60,6 +63,16 @@ class Line(NamedTuple):
     """Without its line ending; what cannot be printed is written ``\\xNN``."""
 
 
+class Proof(StrEnum):
+    """What arrived at the test mailbox, and proves what a test found."""
+
+    NONE = ""
+    RELAYED = "relayed"
+    """A message to a foreign recipient was passed on."""
+    BOUNCED = "bounced"
+    """A message was taken, and its bounce went to the sender that it was given."""
+
+
 class TestOutcome(BaseModel):
     """What one test found out at one address."""
 
@@ -72,13 +85,17 @@ class TestOutcome(BaseModel):
     title: _Words
     verdict: Verdict
     explanation: _Words
-    how_to_fix: _Words = ""
-    """Empty unless the test failed."""
     is_essential: bool
     """Without it nothing can be said of the server as a whole."""
     address: _Address = ""
     """The address tested; empty for what concerns the host as a whole."""
     transcript: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
+    messages: Annotated[
+        tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=MAX_MESSAGES)
+    ] = ()
+    """Numbers of the messages (`test_address`) whose content the server took. The verdict is what
+    it is if none of them arrives; see `settling`."""
+    proof: Proof = Proof.NONE
 
 
 class BatteryResult(BaseModel):

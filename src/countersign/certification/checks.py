@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from countersign.protocol.session_id import ALPHABET
-from countersign.registrar.certification import catalogue
-from countersign.registrar.certification.forms import Names
-from countersign.registrar.certification.judge import (
+from countersign.certification import catalogue
+from countersign.certification.forms import Names
+from countersign.certification.judge import (
     Injected,
     Judgement,
     information,
@@ -24,16 +23,17 @@ from countersign.registrar.certification.judge import (
     says_false,
     untested,
 )
-from countersign.registrar.certification.outcome import Verdict
-from countersign.registrar.certification.said import (
+from countersign.certification.outcome import Verdict
+from countersign.certification.said import (
     Said,
     Trouble,
     is_accepted,
     is_lost,
     words,
 )
-from countersign.registrar.certification.session import Caller, Session
-from countersign.registrar.certification.sheet import Sheet
+from countersign.certification.session import Caller, Session
+from countersign.certification.sheet import Sheet
+from countersign.protocol.session_id import ALPHABET
 
 _MECHANISMS = ("PLAIN", "LOGIN")
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.protocol.reply import Reply
-from countersign.registrar.certification import catalogue, outcome
-from countersign.registrar.certification.forms import Names, fill_in, forms_for
-from countersign.registrar.certification.judge import (
+from countersign.certification import catalogue, outcome
+from countersign.certification.forms import Names, fill_in, forms_for
+from countersign.certification.judge import (
     Injected,
     information,
     judge_greeting,
     judge_injection,
     passed,
 )
-from countersign.registrar.certification.outcome import (
+from countersign.certification.outcome import (
     MAX_LINE,
     MAX_LINES,
     BatteryResult,
@@ -29,10 +29,10 @@ from countersign.registrar.certification.outcome import (
     Verdict,
     overall_verdict,
 )
-from countersign.registrar.certification.said import Trouble
-from countersign.registrar.certification.session import trouble_of
-from countersign.registrar.certification.sheet import Sheet
-from countersign.registrar.certification.transcript import Transcript
+from countersign.certification.said import Trouble
+from countersign.certification.session import trouble_of
+from countersign.certification.sheet import Sheet
+from countersign.certification.transcript import Transcript
 from countersign.transport.conversation import ConversationError
 
 NAMES = Names("mail.t.example", "192.0.2.7", "victim.example", "d.example")

@@ -8,13 +8,14 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from countersign.certification.judge import Tls
+from countersign.certification.said import Said, Trouble, is_accepted
+from countersign.certification.settings import Battery
+from countersign.certification.standpoint import Standpoint
+from countersign.certification.transcript import Transcript
 from countersign.protocol.client import UnaskedReplyError
 from countersign.protocol.reply import ReplySyntaxError
-from countersign.registrar.certification.judge import Tls
-from countersign.registrar.certification.said import Said, Trouble, is_accepted
-from countersign.registrar.certification.transcript import Transcript
-from countersign.registrar.config import Certification
-from countersign.transport.conversation import Conversation, ConversationError, connect
+from countersign.transport.conversation import Conversation, ConversationError
 
 _NO_ROUTE = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
@@ -132,8 +133,9 @@ class Caller:
 
     address: str
     host: str
-    settings: Certification
+    settings: Battery
     transcript: Transcript
+    standpoint: Standpoint
     _has_called: bool = False
 
     async def call(self) -> Session | Trouble:
@@ -145,11 +147,8 @@ class Caller:
         self._has_called = True
         self.transcript.note(f"connecting to {self.address}, port {settings.port}")
         try:
-            conversation = await connect(
-                self.address,
-                settings.port,
-                timeout=settings.timeout,
-                reply_timeout=settings.timeout,
+            conversation = await self.standpoint.connect(
+                self.address, settings.port, timeout=settings.timeout
             )
         except ConversationError as error:
             trouble = trouble_of(error)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from countersign.registrar.certification.catalogue import Test
-from countersign.registrar.certification.judge import Judgement, untested
-from countersign.registrar.certification.outcome import TestOutcome, Verdict
-from countersign.registrar.certification.transcript import Transcript
+from countersign.certification.catalogue import Test
+from countersign.certification.judge import Judgement, untested
+from countersign.certification.outcome import TestOutcome
+from countersign.certification.transcript import Transcript
 
 Progress = Callable[[TestOutcome], None]
 """Called with each outcome as soon as it is known."""
@@ -29,7 +29,6 @@ class Sheet:
             title=test.title,
             verdict=judgement.verdict,
             explanation=judgement.explanation,
-            how_to_fix=test.how_to_fix if judgement.verdict is Verdict.FAILED else "",
             is_essential=test.is_essential,
             address=self.address,
             transcript=self._transcript.take(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from countersign.registrar.certification.outcome import (
+from countersign.certification.outcome import (
     MAX_LINE,
     MAX_LINES,
     Direction,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from countersign.protocol.reply import Reply
-from countersign.registrar.certification.outcome import Verdict
-from countersign.registrar.certification.said import (
+from countersign.certification.outcome import Verdict
+from countersign.certification.said import (
     Said,
     Trouble,
     is_accepted,
@@ -15,6 +14,7 @@ from countersign.registrar.certification.said import (
     is_refused,
     words,
 )
+from countersign.protocol.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from countersign.demo.dns_server import Behaviour, DnsServer
-from countersign.registrar.certification import (
+from countersign.certification import (
     BatteryResult,
     Direction,
     Verdict,
@@ -22,14 +22,14 @@ from countersign.registrar.certification import (
     run_battery,
     run_battery_now,
 )
-from countersign.registrar.certification.forms import Names, forms_for
+from countersign.certification.forms import Names, forms_for
 from countersign.registrar.config import Certification
 from countersign.registry.dns_client import DnsClient
 from countersign.transport.resolver import Resolver
 from countersign.transport.stream import Stream
 from tests.gateway.process import maildir_gateway
 from tests.gateway.world import free_port, fresh_address
-from tests.registrar.certification.servers import FaultyServer
+from tests.certification.servers import FaultyServer
 
 HOST = "mail.local.example"
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED

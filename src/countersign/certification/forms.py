@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from countersign.registrar.certification.catalogue import RELAY_ADVICE, Test
+from countersign.certification.catalogue import RELAY_ADVICE, Test
 
 FOREIGN_ADDRESS = "192.0.2.1"
 """Of TEST-NET-1 (RFC 5737): nobody's."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from countersign.demo.dns_server import DnsServer
-from countersign.registrar.certification import BatteryResult, Verdict, run_battery
+from countersign.certification import BatteryResult, Verdict, run_battery
 from countersign.registrar.config import Certification
 from countersign.registry.dns_client import DnsClient
 from countersign.transport.certificate import make_self_signed

@@ -5,63 +5,56 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from countersign.protocol.address import normalise_hostname
-from countersign.registrar.certification import catalogue
-from countersign.registrar.certification.catalogue import BEFORE_RELAY, NEED_TLS
-from countersign.registrar.certification.checks import (
+from countersign.certification import catalogue
+from countersign.certification.assignment import Assignment
+from countersign.certification.catalogue import BEFORE_RELAY, NEED_TLS
+from countersign.certification.checks import (
     Inside,
     check_in_clear,
     check_in_tls,
     check_injection,
 )
-from countersign.registrar.certification.forms import Names, forms_for
-from countersign.registrar.certification.outcome import BatteryResult
-from countersign.registrar.certification.relay import RelayTests
-from countersign.registrar.certification.session import Caller
-from countersign.registrar.certification.sheet import Progress, Sheet
-from countersign.registrar.certification.target import (
+from countersign.certification.forms import Names, forms_for
+from countersign.certification.outcome import BatteryResult
+from countersign.certification.relay import RelayTests
+from countersign.certification.session import Caller
+from countersign.certification.sheet import Progress, Sheet
+from countersign.certification.standpoint import Standpoint
+from countersign.certification.target import (
     find_mail_domain,
     find_target,
     judge_reverse,
 )
-from countersign.registrar.certification.transcript import Transcript
-from countersign.registrar.config import Certification
-from countersign.registry.dns_client import DnsClient
+from countersign.certification.transcript import Transcript
+from countersign.protocol.address import normalise_hostname
 from countersign.transport.resolver import Resolver
-
-_DNS_TIMEOUT = 3.0
-_DNS_LIFETIME = 10.0
 
 
 async def run_battery(
-    host: str,
-    *,
-    settings: Certification,
-    resolver: Resolver,
-    progress: Progress | None = None,
-    mail_domain: str = "",
+    assignment: Assignment, standpoint: Standpoint, progress: Progress | None = None
 ) -> BatteryResult:
     """Test all addresses of a host, one after the other, one connection at a time.
 
-    ``progress`` is called with each outcome as soon as it is known; ``mail_domain`` is found by
-    MX records if it is not given. A host that cannot be reached has no outcomes but those that
-    say so. Raises :class:`~countersign.protocol.address.AddressSyntaxError` for what is no host
-    name; whatever else goes wrong is an outcome.
+    ``progress`` is called with each outcome as soon as it is known. A host that cannot be reached
+    has no outcomes but those that say so. Raises
+    :class:`~countersign.protocol.address.AddressSyntaxError` for what is no host name; whatever
+    else goes wrong is an outcome.
     """
-    host = normalise_hostname(host)
+    host = normalise_hostname(assignment.host)
     begun_at = datetime.now(UTC)
     transcript = Transcript(asyncio.get_running_loop().time)
     whole = Sheet("", transcript, progress)
-    target = await find_target(host, settings, resolver)
+    battery, resolver = assignment.battery, standpoint.resolver
+    target = await find_target(host, battery, standpoint)
     whole.add(catalogue.ADDRESS, target.judgement)
     outcomes = whole.outcomes
     if target.addresses:
-        mail_domain = mail_domain or await find_mail_domain(host, resolver)
+        mail_domain = assignment.mail_domain or await find_mail_domain(host, resolver)
         answered = False
         for address in target.addresses:
-            names = Names(host, address, settings.foreign_domain, mail_domain)
+            names = Names(host, address, battery.foreign_domain, mail_domain)
             sheet = Sheet(address, transcript, progress)
-            caller = Caller(address, host, settings, transcript)
+            caller = Caller(address, host, battery, transcript, standpoint)
             answered |= await _test_address(caller, sheet, names, resolver, answered)
             outcomes += sheet.outcomes
     return BatteryResult(
@@ -71,28 +64,6 @@ async def run_battery(
         ended_at=datetime.now(UTC),
         outcomes=tuple(outcomes),
     )
-
-
-def run_battery_now(
-    host: str,
-    *,
-    settings: Certification,
-    progress: Progress | None = None,
-    mail_domain: str = "",
-) -> BatteryResult:
-    """As :func:`run_battery`, for a thread without an event loop, with a resolver of its own."""
-
-    async def run() -> BatteryResult:
-        client = DnsClient(settings.nameservers, timeout=_DNS_TIMEOUT, lifetime=_DNS_LIFETIME)
-        return await run_battery(
-            host,
-            settings=settings,
-            resolver=Resolver(client),
-            progress=progress,
-            mail_domain=mail_domain,
-        )
-
-    return asyncio.run(run())
 
 
 async def _test_address(

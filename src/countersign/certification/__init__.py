@@ -1,6 +1,6 @@
 """The relay test before an offer: a battery of tests against a mail server, over sockets."""
 
-from countersign.registrar.certification.outcome import (
+from countersign.certification.outcome import (
     BatteryResult,
     Direction,
     Line,
@@ -8,7 +8,7 @@ from countersign.registrar.certification.outcome import (
     Verdict,
     overall_verdict,
 )
-from countersign.registrar.certification.run import run_battery, run_battery_now
+from countersign.certification.run import run_battery
 
 __all__ = [
     "BatteryResult",
@@ -18,5 +18,4 @@ __all__ = [
     "Verdict",
     "overall_verdict",
     "run_battery",
-    "run_battery_now",
 ]

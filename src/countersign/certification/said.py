@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeGuard
 
+from countersign.certification.outcome import printable
 from countersign.protocol.reply import Reply
-from countersign.registrar.certification.outcome import printable
 
 
 class Trouble(StrEnum):

@@ -5,22 +5,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from countersign.registrar.certification.forms import (
+from countersign.certification.forms import (
     ORDINARY_SENDERS,
     Names,
     RelayForm,
     fill_in,
 )
-from countersign.registrar.certification.judge import (
+from countersign.certification.judge import (
     Judgement,
     Relayed,
     judge_relay,
     passed,
     untested,
 )
-from countersign.registrar.certification.said import Said, Trouble, is_accepted, is_lost, words
-from countersign.registrar.certification.session import Caller, Session
-from countersign.registrar.certification.sheet import Sheet
+from countersign.certification.said import Said, Trouble, is_accepted, is_lost, words
+from countersign.certification.session import Caller, Session
+from countersign.certification.sheet import Sheet
 
 FORMS_ON_A_CONNECTION = 8
 """Servers slow down or hang up after some errors on one connection: Postfix after ten."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import dns.reversename
 
-from countersign.registrar.certification.judge import (
+from countersign.certification.judge import (
     Judgement,
     failed,
     information,
     passed,
     untested,
 )
-from countersign.registrar.config import Certification
-from countersign.registrar.domain_age.names import names_to_ask
+from countersign.certification.settings import Battery
+from countersign.certification.standpoint import Standpoint
+from countersign.rules.domain_names import names_to_ask
 from countersign.rules.network import canonical, is_callback_target
 from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError, Resolver
 
@@ -33,10 +35,10 @@ class Target:
     judgement: Judgement
 
 
-async def find_target(host: str, settings: Certification, resolver: Resolver) -> Target:
+async def find_target(host: str, battery: Battery, standpoint: Standpoint) -> Target:
     """Resolve a host, once: every connection goes to an address that was checked here."""
     try:
-        found = await resolver.addresses(host, fresh=True)
+        found = await standpoint.resolver.addresses(host, fresh=True)
     except NameNotFoundError:
         return Target((), failed("The host name does not exist in the DNS."))
     except ResolutionFailedError:
@@ -44,22 +46,22 @@ async def find_target(host: str, settings: Certification, resolver: Resolver) ->
     if not found:
         return Target((), failed("The host name has no address in the DNS."))
     addresses = list(dict.fromkeys(canonical(address) for address in found))
-    public = [address for address in addresses if _may_be_tested(address, settings)]
+    public = [address for address in addresses if _may_be_tested(address, standpoint.networks)]
     if not public:
         return Target((), failed("None of the host's addresses is a public one of its own."))
     words = f"The host has the address{'es' if public[1:] else ''} {', '.join(public)}."
-    if len(public) > settings.addresses:
+    if len(public) > battery.addresses:
         # Drawn by lot, so that nobody can keep an address out of the test.
-        public = random.SystemRandom().sample(public, settings.addresses)
+        public = random.SystemRandom().sample(public, battery.addresses)
         words += f" Tested: {', '.join(public)}."
     if left_out := len(addresses) - len(set(addresses) & set(public)):
         words += f" Not tested: {left_out}."
     return Target(tuple(public), passed(words[:1500]))
 
 
-def _may_be_tested(address: str, settings: Certification) -> bool:
+def _may_be_tested(address: str, networks: Iterable[str]) -> bool:
     own = (address,) if _is_own(address) else ()
-    return is_callback_target(address, own_addresses=own, permitted_networks=settings.networks)
+    return is_callback_target(address, own_addresses=own, permitted_networks=networks)
 
 
 def _is_own(address: str) -> bool:

@@ -1,0 +1,64 @@
+"""Where a battery is run from: source addresses or a SOCKS5 proxy, and a resolver of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+
+from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from countersign.certification.settings import Standing
+from countersign.registry.dns_client import DnsClient
+from countersign.transport.conversation import Conversation, ConversationError, connect
+from countersign.transport.resolver import Resolver
+from countersign.transport.stream import Stream
+
+_DNS_TIMEOUT = 3.0
+_DNS_LIFETIME = 10.0
+
+
+class Standpoint:
+    """Resolves names and opens connections, for any number of batteries at one time."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.networks = standing.networks
+        self.resolver = Resolver(
+            DnsClient(standing.nameservers, timeout=_DNS_TIMEOUT, lifetime=_DNS_LIFETIME)
+        )
+        self._socks = standing.socks
+        self._sources = {
+            is_ipv6: _in_turn([one for one in standing.sources if (":" in one) is is_ipv6])
+            for is_ipv6 in (False, True)
+        }
+
+    async def connect(self, address: str, port: int, *, timeout: float) -> Conversation:
+        """Connect to an address, never to a name; the greeting is not read yet.
+
+        timeout: seconds, also for each reply. Raises :class:`ConversationError`.
+        """
+        if self._socks:
+            return await self._connect_by_socks(address, port, timeout)
+        source = next(self._sources[":" in address])
+        return await connect(
+            address, port, local_address=source, timeout=timeout, reply_timeout=timeout
+        )
+
+    async def _connect_by_socks(self, address: str, port: int, timeout: float) -> Conversation:
+        host, _, proxy_port = self._socks.rpartition(":")
+        proxy = Proxy(ProxyType.SOCKS5, host.strip("[]"), int(proxy_port), rdns=False)
+        try:
+            async with asyncio.timeout(timeout):
+                raw = await proxy.connect(address, port)
+                loop = asyncio.get_running_loop()
+                _, stream = await loop.create_connection(Stream, sock=raw)
+        except ProxyConnectionError as error:
+            raise ConversationError("the SOCKS5 proxy cannot be reached") from error
+        except (ProxyError, ProxyTimeoutError, OSError, TimeoutError) as error:
+            raise ConversationError(f"no connection through the proxy: {error}") from error
+        return Conversation(stream, lmtp=False, reply_timeout=timeout)
+
+
+def _in_turn(sources: list[str]) -> Iterator[str | None]:
+    return itertools.cycle(sources or [None])

@@ -1,0 +1,1 @@
+"""A probe: runs certification tests from another network range (DESIGN §8)."""
