@@ -80,11 +80,11 @@ def _test(office: Office, task: Task) -> BatteryResult | None:
         return None
     settings = office.config.certification
 
-    async def run() -> BatteryResult:
+    async def test() -> BatteryResult:
         assignment = Assignment(host=server.hostname, battery=settings.battery())
         return await run_battery(assignment, Standpoint(settings.standing()))
 
-    return asyncio.run(run())
+    return asyncio.run(test())
 
 
 def _record_test(work: Work, task: Task, result: BatteryResult | None) -> None:
