@@ -9,17 +9,14 @@ from typing import Any
 
 import pytest
 
+from countersign.certification import BatteryResult, Verdict
 from countersign.demo.dns_server import DnsServer
-from countersign.certification import BatteryResult, Verdict, run_battery
-from countersign.registrar.config import Certification
-from countersign.registry.dns_client import DnsClient
 from countersign.transport.certificate import make_self_signed
-from countersign.transport.resolver import Resolver
+from tests.certification.running import HOST, battery_for, run_from
 from tests.gateway.world import free_port
 from tests.peers.postfix import Postfix, skip_without_postfix
 
 pytestmark = pytest.mark.peer
-HOST = "mail.local.example"
 MAILBOXES = "inline:{postmaster@local.example=x, abuse@local.example=x, user@local.example=x}"
 
 
@@ -49,9 +46,7 @@ async def examine(dns: DnsServer, directory: Path, **changes: Any) -> BatteryRes
     # Postfix's command line tools take a second or two: the DNS goes on answering meanwhile.
     await asyncio.to_thread(postfix.__enter__)
     try:
-        config = Certification(port=port, networks=("127.0.0.0/8",), pause=0, timeout=20)
-        resolver = Resolver(DnsClient((dns.endpoint,), timeout=1, lifetime=2))
-        return await run_battery(HOST, settings=config, resolver=resolver)
+        return await run_from(dns, battery_for(port, timeout=20, total_timeout=900))
     finally:
         await asyncio.to_thread(postfix.__exit__)
 

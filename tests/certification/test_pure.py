@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.protocol.reply import Reply
 from countersign.certification import catalogue, outcome
 from countersign.certification.forms import Names, fill_in, forms_for
 from countersign.certification.judge import (
@@ -33,6 +32,7 @@ from countersign.certification.said import Trouble
 from countersign.certification.session import trouble_of
 from countersign.certification.sheet import Sheet
 from countersign.certification.transcript import Transcript
+from countersign.protocol.reply import Reply
 from countersign.transport.conversation import ConversationError
 
 NAMES = Names("mail.t.example", "192.0.2.7", "victim.example", "d.example")
