@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.session import ListeningService, ServerSession
 from countersign.protocol.events import (
     Content,
     DataCommand,
@@ -21,6 +20,7 @@ from countersign.protocol.events import (
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK, ServerSettings
 from countersign.transport.conversation import ConversationError, connect
+from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream
 
 GO_ON = reply(354, "", "End data with <CR><LF>.<CR><LF>")

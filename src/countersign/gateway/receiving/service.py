@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from countersign.gateway.config import BackendKind, Config
+from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts
 from countersign.gateway.receiving.answering import Answering
 from countersign.gateway.receiving.backend import Backend
@@ -12,9 +13,9 @@ from countersign.gateway.receiving.maildir import MaildirBackend
 from countersign.gateway.receiving.proxy import ProxyBackend
 from countersign.gateway.receiving.session import ReceivingSession
 from countersign.gateway.receiving.verifier import Verifier
-from countersign.gateway.session import ListeningService, ServerSession
 from countersign.protocol.server import ServerSettings
 from countersign.rules.network import in_networks
+from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream
 
 
@@ -22,6 +23,7 @@ class ReceivingService(ListeningService):
     """Receives mail for the backend."""
 
     name = "receiving"
+    metrics: Metrics
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.config.receiving

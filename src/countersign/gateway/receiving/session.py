@@ -12,7 +12,6 @@ import structlog
 from countersign.gateway.receiving.answering import CERTIFICATE_WANTED, Asker
 from countersign.gateway.receiving.backend import ClientFacts
 from countersign.gateway.receiving.verifier import Claim, Verdict
-from countersign.gateway.session import ServerSession
 from countersign.mail.trace import (
     HeaderRewriter,
     HeaderTooBigError,
@@ -39,6 +38,7 @@ from countersign.rules.admission import Admission, Client, admit, refuses_connec
 from countersign.rules.network import network_key
 from countersign.rules.verification import Consequence, Outcome, judge
 from countersign.storage.tables import Block, TablesUnavailableError
+from countersign.transport.session import ServerSession
 from countersign.transport.stream import Stream
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts
 from countersign.gateway.sending.delivery import Delivery
 from countersign.gateway.sending.pool import Pool
 from countersign.gateway.sending.session import SendingSession
-from countersign.gateway.session import ListeningService, ServerSession
 from countersign.protocol.server import ServerSettings
+from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream
 
 
@@ -15,6 +16,7 @@ class SendingService(ListeningService):
     """Sends the MTA's mail to receivers."""
 
     name = "sending"
+    metrics: Metrics
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.config.sending

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from countersign.gateway.sending.message import Message
-from countersign.gateway.session import ServerSession
 from countersign.protocol.command import Envelope
 from countersign.protocol.data import ContentFault
 from countersign.protocol.events import (
@@ -24,6 +23,7 @@ from countersign.protocol.events import (
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK
 from countersign.rules.network import in_networks
+from countersign.transport.session import ServerSession
 from countersign.transport.stream import Stream
 
 if TYPE_CHECKING:

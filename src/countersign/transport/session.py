@@ -1,7 +1,7 @@
 """A server session: the sans-I/O server dialogue on a real connection.
 
-The receiving listener and the sending (LMTP) listener are made of these two classes: a
-session runs one client's dialogue, a listening service keeps all sessions and their limits.
+Every listener for mail is made of these two classes: a session runs one client's dialogue, a
+listening service keeps all sessions and their limits.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import contextlib
 import ssl
 from abc import ABC, abstractmethod
 from collections import Counter
+from typing import Protocol
 
 import structlog
 
-from countersign.gateway.metrics import Metrics
 from countersign.protocol.events import Event, Quit, StartTls
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK, ServerDialogue, ServerSettings
 from countersign.rules.network import network_key
+from countersign.transport.conversation import Observe
 from countersign.transport.stream import Stream, StreamClosedError
 
 log = structlog.get_logger()
@@ -28,6 +29,19 @@ TIMED_OUT = reply(421, "4.4.2", "Timed out")
 SHUTTING_DOWN = reply(421, "4.3.2", "Service is shutting down, try again")
 TOO_MANY = reply(421, "4.7.0", "Too many connections, try again later")
 INTERNAL = reply(421, "4.3.0", "Internal error, try again later")
+
+
+class Counting(Protocol):
+    """Told of connections as they come and go."""
+
+    def connected(self, service: str, /) -> None:
+        """Count a connection that was accepted."""
+
+    def disconnected(self, service: str, /) -> None:
+        """Note that a connection has ended."""
+
+    def refusal(self, reason: str, /) -> None:
+        """Count a client that was refused."""
 
 
 class ServerSession(ABC):
@@ -48,6 +62,8 @@ class ServerSession(ABC):
         self.local_address, self.local_port = stream.local()
         self.deadline = 0.0
         """Event-loop time at which the session is ended; a service looks once a second."""
+        self.observe: Observe | None = None
+        """Told of all octets of the dialogue, in both directions; those of the handshake not."""
         self._server_tls = server_tls
         self._command_timeout = command_timeout
         self._loop = asyncio.get_running_loop()
@@ -109,6 +125,8 @@ class ServerSession(ABC):
         self.deadline = self._loop.time() + self.time_allowed()
         data = await self.stream.read()
         self.deadline = 0.0
+        if self.observe is not None:
+            self.observe(False, data)
         self.dialogue.receive(data)
         return bool(data)
 
@@ -117,6 +135,8 @@ class ServerSession(ABC):
         octets = self.dialogue.octets_to_send()
         if octets:
             self.stream.write(octets)
+            if self.observe is not None:
+                self.observe(True, octets)
 
     async def _start_tls(self) -> None:
         if self._server_tls is None:
@@ -157,7 +177,7 @@ class ListeningService(ABC):
     name: str
 
     def __init__(
-        self, metrics: Metrics, *, max_connections: int, max_per_network: int | None = None
+        self, metrics: Counting, *, max_connections: int, max_per_network: int | None = None
     ) -> None:
         self.metrics = metrics
         self._max_connections = max_connections
@@ -241,4 +261,4 @@ class ListeningService(ABC):
                     session.expire()
 
 
-__all__ = ["OK", "ListeningService", "ServerSession"]
+__all__ = ["OK", "Counting", "ListeningService", "ServerSession"]
