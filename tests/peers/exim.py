@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,23 @@ class Exim:
     """One instance; a context manager. Local mail goes to files, by user."""
 
     def __init__(
-        self, hostname: str, *, main: str = "", router: str = "", transport: str = ""
+        self,
+        hostname: str,
+        *,
+        main: str = "",
+        router: str = "",
+        transport: str = "",
+        recipients: str = "accept",
+        users: Sequence[str] = ("user",),
+        pair: Path | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """``router`` and ``transport`` take mail for elsewhere; ``main``: more main settings."""
+        """``router`` and ``transport`` take mail for elsewhere; ``main``: more main settings.
+
+        ``recipients``: the ACL for RCPT, or its name; ``pair``: certificate and key for STARTTLS;
+        ``prefix``: command that starts what follows it, as `mounts.with_resolver` gives.
+        """
+        self._prefix = prefix
         self.directory = Path(tempfile.mkdtemp(prefix="countersign-exim-"))
         self.directory.chmod(0o755)
         for name in ("spool", "log", "mail"):
@@ -44,17 +59,17 @@ primary_hostname = {hostname}
 spool_directory = {self.directory}/spool
 log_file_path = {self.directory}/log/%s
 domainlist local_domains = {hostname.partition(".")[2]}
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = {recipients}
 keep_environment =
 log_selector = +all
 never_users =
-tls_advertise_hosts =
+{_tls(pair)}
 {main}
 begin routers
 local:
   driver = accept
   domains = +local_domains
-  local_parts = user
+  local_parts = {" : ".join(users)}
   transport = file
 unknown:
   driver = redirect
@@ -81,7 +96,7 @@ begin retry
     def listen(self) -> None:
         """Run as a daemon on the addresses of the configuration."""
         self._daemon = subprocess.Popen(
-            [BINARY, "-C", self.config, "-bdf"],
+            [*self._prefix, str(BINARY), "-C", str(self.config), "-bdf"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -109,3 +124,9 @@ begin retry
     def mail(self) -> str:
         path = self.directory / "mail" / "user"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _tls(pair: Path | None) -> str:
+    if pair is None:
+        return "tls_advertise_hosts ="
+    return f"tls_advertise_hosts = *\ntls_certificate = {pair}"

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,12 @@ class Postfix:
         *,
         settings: dict[str, Any] | None = None,
         smtpd_options: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """``listen``: ADDRESS:PORT; ``settings``: of main.cf; ``smtpd_options``: -o of smtpd."""
+        """``listen``: ADDRESS:PORT; ``settings``: of main.cf; ``smtpd_options``: -o of smtpd;
+
+        ``prefix``: command that starts what follows it, as `mounts.with_resolver` gives.
+        """
         self.hostname = hostname
         self.listen = listen
         # Postfix's own user must be able to pass through, which a test's tmp_path forbids.
@@ -78,6 +83,7 @@ class Postfix:
         self.config = self.directory / "config"
         self._settings = settings or {}
         self._smtpd_options = smtpd_options or {}
+        self._prefix = prefix
 
     def __enter__(self) -> Postfix:
         self._write_configuration()
@@ -177,7 +183,7 @@ class Postfix:
 
     def _postfix(self, command: str) -> None:
         done = subprocess.run(
-            ["postfix", "-c", str(self.config), command],
+            [*self._prefix, "postfix", "-c", str(self.config), command],
             capture_output=True,
             text=True,
             check=False,
