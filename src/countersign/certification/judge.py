@@ -148,48 +148,6 @@ def _judge_no_handshake(said: Said) -> Judgement:
     return untested(f"To STARTTLS with a command behind it the server {words(said)}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
-    """The replies to one relay form."""
-
-    mail: Said
-    recipient: Said | None = None
-    control: Said | None = None
-    """To a recipient that is unknown in the same place; None: not asked, or there is none."""
-
-
-def judge_relay(seen: Relayed, *, has_control: bool) -> Judgement:
-    """Judge one relay form.
-
-    Nothing is sent after an accepted recipient: whether such a message would be passed on is
-    not seen. What is said is what was seen: that the recipient was accepted.
-    """
-    for command, said in (("MAIL", seen.mail), ("RCPT", seen.recipient)):
-        if not is_accepted(said):
-            return _judge_no_acceptance(command, said or Trouble.CLOSED)
-    if not has_control:
-        return failed("The server accepted a recipient of a foreign domain from a stranger.")
-    if is_accepted(seen.control):
-        return information(
-            "The server accepted this recipient, but it accepts unknown local recipients in the "
-            "same way: whether it would relay the message cannot be seen without sending one."
-        )
-    if is_refused(seen.control):
-        return failed(
-            "The server accepted a recipient that hides a foreign address, though it refuses "
-            "unknown local recipients: it would relay."
-        )
-    return untested(f"To a recipient for comparison the server {words(seen.control or seen.mail)}.")
-
-
-def _judge_no_acceptance(command: str, said: Said) -> Judgement:
-    if is_refused(said):
-        return passed(f"Refused: to {command} the server {words(said)}.")
-    if isinstance(said, Reply) and said.is_transient and not is_lost(said):
-        return untested(f"Put off: to {command} the server {words(said)}.")
-    return untested(f"To {command} the server {words(said)}.")
-
-
 def judge_mailbox(mailbox: str, mail: Said, recipient: Said | None) -> Judgement:
     """Judge whether the server takes mail for one of the mailboxes that every domain must have."""
     if not is_accepted(mail):

@@ -34,10 +34,14 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
 class Session:
     """One connection. What goes wrong is a value here, not an exception."""
 
-    def __init__(self, conversation: Conversation, transcript: Transcript, hello: str) -> None:
+    def __init__(
+        self, conversation: Conversation, transcript: Transcript, settings: Battery
+    ) -> None:
         self._conversation = conversation
         self._transcript = transcript
-        self._hello = hello
+        self._hello = settings.hello
+        self._about = settings.about
+        self._timeout = settings.timeout
         conversation.observe = transcript.observe
 
     @property
@@ -71,17 +75,51 @@ class Session:
         return await self._answer(b"")
 
     async def hello(self) -> Said:
-        """Say EHLO."""
-        return await self._answer(self._conversation.dialogue.hello(self._hello))
+        """Say EHLO, and the first time who is testing."""
+        said = await self._answer(self._conversation.dialogue.hello(self._hello))
+        if self._about and is_accepted(said):
+            about, self._about = self._about, ""
+            # For the server's log; what is answered is of no account (RFC 5321 §4.1.1.9).
+            await self.ask(f"NOOP see {about}")
+        return said
 
     async def ask(self, command: str) -> Said:
-        """Send a command as it is written, and return the reply."""
+        """Send a command as it is written, and return the reply.
+
+        Raises :class:`ValueError` for more than one line.
+        """
+        if "\r" in command or "\n" in command:
+            raise ValueError("a line ending inside a command")
         octets = command.encode("utf-8") + b"\r\n"
         return await self._answer(self._conversation.dialogue.raw(octets))
+
+    async def ask_for_content(self) -> Said:
+        """Say DATA; after an intermediate reply :meth:`send_content` must follow."""
+        return await self._answer(self._conversation.dialogue.data())
+
+    async def send_content(self, content: bytes) -> Said:
+        """Send a short message, lines of which end with CRLF, and return the reply to it."""
+        dialogue = self._conversation.dialogue
+        return await self._answer(dialogue.content(content) + dialogue.end_of_content())
 
     def expect_reply(self) -> None:
         """Let one more reply come than commands were sent."""
         self._conversation.dialogue.raw(b"")
+
+    async def begin_tls(self, host: str) -> Trouble | None:
+        """Do the handshake before anything is said (RFC 8314 §3.3); tell what went wrong."""
+        try:
+            self._conversation.dialogue.tls_started()
+            async with asyncio.timeout(self._timeout):
+                await self._conversation.stream.start_tls(
+                    _CONTEXT, server_side=False, server_hostname=host
+                )
+        except (OSError, TimeoutError) as error:
+            failure = ConversationError("no TLS")
+            failure.__cause__ = error
+            return self._trouble(failure)
+        self._note_tls()
+        return None
 
     async def start_tls(self, host: str, *, injected: bytes = b"") -> Said:
         """Say STARTTLS, with octets behind it if given, and do the handshake if it is accepted.
@@ -92,8 +130,7 @@ class Session:
             said: Said = await self._conversation.start_tls(_CONTEXT, host, injected=injected)
         except ConversationError as error:
             return self._trouble(error)
-        if (tls := self.tls()) is not None:
-            self._transcript.note(f"TLS handshake: {tls.version}, {tls.cipher}")
+        self._note_tls()
         return said
 
     def tls(self) -> Tls | None:
@@ -103,6 +140,10 @@ class Session:
         tls = self._conversation.stream.tls()
         cipher = tls.cipher() if tls is not None else None
         return None if tls is None or cipher is None else Tls(tls.version() or "?", cipher[0])
+
+    def _note_tls(self) -> None:
+        if (tls := self.tls()) is not None:
+            self._transcript.note(f"TLS handshake: {tls.version}, {tls.cipher}")
 
     async def finish(self) -> None:
         """Say QUIT if there is anybody to hear it, and close."""
@@ -138,23 +179,24 @@ class Caller:
     standpoint: Standpoint
     _has_called: bool = False
 
-    async def call(self) -> Session | Trouble:
-        """Connect; the greeting is not read yet."""
+    async def call(self, port: int = 0) -> Session | Trouble:
+        """Connect to the mail port, or another; the greeting is not read yet."""
         settings = self.settings
+        port = port or settings.port
         if self._has_called and settings.pause:
             # Politeness: many servers count connections, and no event tells when they forget.
             await asyncio.sleep(settings.pause)
         self._has_called = True
-        self.transcript.note(f"connecting to {self.address}, port {settings.port}")
+        self.transcript.note(f"connecting to {self.address}, port {port}")
         try:
             conversation = await self.standpoint.connect(
-                self.address, settings.port, timeout=settings.timeout
+                self.address, port, timeout=settings.timeout
             )
         except ConversationError as error:
             trouble = trouble_of(error)
             self.transcript.note(f"the server {trouble.value}")
             return trouble
-        return Session(conversation, self.transcript, settings.hello)
+        return Session(conversation, self.transcript, settings)
 
     async def call_and_greet(self, *, in_tls: bool) -> Session | Said:
         """Connect, and say EHLO, inside TLS if wanted; what went wrong if that fails."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from countersign.certification.catalogue import Test
 from countersign.certification.judge import Judgement, untested
@@ -16,14 +16,32 @@ Progress = Callable[[TestOutcome], None]
 class Sheet:
     """Outcomes at one address."""
 
-    def __init__(self, address: str, transcript: Transcript, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        transcript: Transcript,
+        progress: Progress | None,
+        without: Collection[str] = (),
+    ) -> None:
+        """``without``: names of tests that are switched off, and have no outcome."""
         self.address = address
         self.outcomes: list[TestOutcome] = []
+        self._without = frozenset(without)
         self._transcript = transcript
         self._progress = progress
 
-    def add(self, test: Test, judgement: Judgement) -> None:
-        """Note an outcome; what was said since the last one belongs to it."""
+    def wants(self, test: Test) -> bool:
+        """Tell whether a test is to be made; the outcome of another is thrown away."""
+        return test.name not in self._without
+
+    def add(self, test: Test, judgement: Judgement, messages: tuple[str, ...] = ()) -> None:
+        """Note an outcome; what was said since the last one belongs to it.
+
+        ``messages``: the numbers of those that the server took, or may have taken.
+        """
+        transcript = self._transcript.take()
+        if not self.wants(test):
+            return
         outcome = TestOutcome(
             name=test.name,
             title=test.title,
@@ -31,7 +49,8 @@ class Sheet:
             explanation=judgement.explanation,
             is_essential=test.is_essential,
             address=self.address,
-            transcript=self._transcript.take(),
+            transcript=transcript,
+            messages=messages,
         )
         self.outcomes.append(outcome)
         if self._progress is not None:

@@ -1,0 +1,63 @@
+"""The steps of the battery at one address, in their order: what is new is added to the list."""
+
+from __future__ import annotations
+
+from countersign.certification import catalogue
+from countersign.certification.checks import check_in_clear, check_in_tls, check_injection
+from countersign.certification.forms import forms_for
+from countersign.certification.relay import check_relay
+from countersign.certification.target import judge_reverse
+from countersign.certification.visit import Step, Visit
+
+
+async def _in_clear(visit: Visit) -> None:
+    visit.is_over = not await check_in_clear(visit.caller, visit.sheet)
+
+
+async def _in_tls(visit: Visit) -> None:
+    inside = await check_in_tls(
+        visit.caller, visit.sheet, visit.names, answered_elsewhere=visit.answered_elsewhere
+    )
+    visit.has_tls, visit.answered_false = inside.has_tls, inside.answered_false
+    if not inside.has_tls:
+        visit.sheet.add_missing(catalogue.NEED_TLS, "This test needs TLS.")
+
+
+async def _injection(visit: Visit) -> None:
+    await check_injection(visit.caller, visit.sheet)
+
+
+async def _reverse(visit: Visit) -> None:
+    names = visit.names
+    judgement = await judge_reverse(names.host, names.address, visit.resolver)
+    visit.sheet.add(catalogue.REVERSE_DNS, judgement)
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        _in_clear,
+        lambda visit: (
+            catalogue.CONNECTION,
+            catalogue.HELLO,
+            catalogue.CLIENT_OVERRIDE,
+            catalogue.VERIFICATION_IN_CLEAR,
+            catalogue.AUTH_IN_CLEAR,
+        ),
+        is_always_made=True,
+    ),
+    Step(
+        _in_tls,
+        lambda visit: (
+            catalogue.START_TLS,
+            catalogue.POSTMASTER,
+            catalogue.ABUSE,
+            catalogue.VERIFICATION,
+        ),
+        is_always_made=True,
+    ),
+    Step(_injection, lambda visit: (catalogue.INJECTION,), needs_tls=True),
+    Step(check_relay, lambda visit: [form.test for form in forms_for(visit.names)]),
+    Step(_reverse, lambda visit: (catalogue.REVERSE_DNS,)),
+)
+"""Each step finds in its :class:`Visit` what earlier ones found out. A check in a module of its own
+is added here as ``Step(check_it, lambda visit: (catalogue.IT,), needs_tls=True)``."""
