@@ -1,0 +1,64 @@
+"""Every test of the battery says what it means, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from countersign.certification import catalogue
+from countersign.certification.advice import NONE, Software, advice_for
+from countersign.certification.forms import FORMS
+from countersign.cli.configurations import whole_reference
+
+EARLIER = (
+    catalogue.ADDRESS,
+    *catalogue.BEFORE_RELAY,
+    *(form.test for form in FORMS),
+    catalogue.REVERSE_DNS,
+)
+NAMES = [test.name for test in EARLIER]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_test_has_advice_for_every_program(name: str) -> None:
+    advice = advice_for(name)
+    assert advice is not NONE
+    assert 40 < len(advice.why) < 700
+    assert set(advice.fix) == set(Software)
+    assert all(20 < len(text) < 1600 for text in advice.fix.values())
+
+
+def test_a_name_that_nobody_knows_has_no_advice_and_no_error() -> None:
+    assert advice_for("nothing-of-the-kind") is NONE
+    assert advice_for("") is NONE
+
+
+def test_the_most_precise_name_wins() -> None:
+    assert "percent hack" in advice_for("relay-percent-host").why
+    assert "percent hack" in advice_for("relay-quoted-percent").why
+    assert "quotes away" in advice_for("relay-quoted-host").why
+    assert advice_for("relay-of-a-new-kind") == advice_for("relay-from-foreign")
+
+
+def test_settings_stand_on_lines_of_their_own_and_prose_flows() -> None:
+    lines = advice_for("smuggling").fix[Software.POSTFIX].splitlines()
+    assert "    smtpd_forbid_bare_newline = normalize" in lines
+    assert all(line == line.rstrip() and line for line in lines)
+    assert "\n" not in advice_for("smuggling").why
+
+
+def test_what_is_the_same_for_all_programs_is_said_once() -> None:
+    assert "PTR" in advice_for("reverse-dns").common
+    assert advice_for("starttls").common == ""
+
+
+def test_the_verification_names_settings_of_our_own_gateway() -> None:
+    for name in ("verification", "verification-suspension", "sender-true", "control"):
+        assert advice_for(name).gateway
+    reference = whole_reference()
+    for name in NAMES:
+        for section, setting in re.findall(
+            r"(receiving|verification|tls|storage|sending)\.([a-z_]+)", advice_for(name).gateway
+        ):
+            assert f"`{setting}`" in reference or f".{setting}]" in reference, (section, setting)
