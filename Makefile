@@ -48,6 +48,7 @@ docs: $(READY) ## print docs and deployment files that the code defines
 	$(BIN)/countersign setup reference > docs/CONFIGURATION.md
 	$(BIN)/countersign setup systemd gateway > deploy/countersign-gateway.service
 	$(BIN)/countersign setup systemd replica > deploy/countersign-replica.service
+	$(BIN)/countersign setup systemd probe > deploy/countersign-probe.service
 
 lock: $(READY) ## pin the newest versions that pyproject.toml admits
 	$(BIN)/python -m pip install --quiet pip-tools

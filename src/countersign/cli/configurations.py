@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from countersign.gateway.config import Config
+from countersign.probe.config import ProbeConfig
 from countersign.registrar.config import RegistrarConfig
 from countersign.registry.replica.settings import ReplicaConfig
 from countersign.settings.file import example_config, reference
@@ -35,6 +36,15 @@ def replica_example() -> str:
     )
 
 
+def probe_example() -> str:
+    """Return a whole probe's configuration, every setting explained."""
+    return example_config(
+        ProbeConfig,
+        "Countersign probe. Each setting that is commented out shows its default.\n"
+        "Most probes need no such file.",
+    )
+
+
 def whole_reference() -> str:
     """Return the reference of all settings in Markdown: docs/CONFIGURATION.md."""
     return (
@@ -46,5 +56,7 @@ def whole_reference() -> str:
         + reference(ReplicaConfig)
         + "\n\n# `countersign registrar`\n\n"
         + reference(RegistrarConfig)
+        + "\n\n# `countersign probe`\n\n"
+        + reference(ProbeConfig)
         + "\n"
     )

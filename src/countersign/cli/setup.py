@@ -11,6 +11,7 @@ import typer
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.cli.configurations import (
     gateway_example,
+    probe_example,
     registrar_example,
     replica_example,
     whole_reference,
@@ -53,6 +54,15 @@ def print_replica_config() -> None:
     Example: countersign setup replica > /etc/countersign/replica.toml
     """
     typer.echo(replica_example())
+
+
+@app.command("probe")
+def print_probe_config() -> None:
+    """Print a whole configuration file for a probe, every setting explained.
+
+    Example: countersign setup probe > /etc/countersign/probe.toml
+    """
+    typer.echo(probe_example())
 
 
 @app.command("reference")

@@ -10,11 +10,13 @@ class Unit(StrEnum):
 
     GATEWAY = "gateway"
     REPLICA = "replica"
+    PROBE = "probe"
 
 
 def systemd_unit(unit: Unit = Unit.GATEWAY) -> str:
     """Return a unit file."""
-    return (_GATEWAY if unit is Unit.GATEWAY else _REPLICA) + _COMMON
+    directory = _DIRECTORIES.get(unit, "countersign")
+    return _HEADS[unit] + _COMMON.replace("{directory}", directory)
 
 
 _GATEWAY = """\
@@ -53,11 +55,30 @@ TimeoutStopSec=90
 RestartSec=5
 CapabilityBoundingSet=
 """
+_PROBE = """\
+[Unit]
+Description=Countersign probe: tests mail servers for a registrar
+Documentation=file:/usr/share/doc/countersign/README.md
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+ExecStart=/usr/bin/env countersign probe
+# Tests that are under way have 30 seconds, and are taken up again at the next start.
+TimeoutStopSec=45
+# Not given up before it is enrolled, nor where an address comes later than the start.
+RestartSec=30
+CapabilityBoundingSet=
+"""
+_HEADS = {Unit.GATEWAY: _GATEWAY, Unit.REPLICA: _REPLICA, Unit.PROBE: _PROBE}
+_DIRECTORIES = {Unit.PROBE: "countersign-probe"}
+"""Of their states, where it is not `countersign`."""
 _COMMON = """\
 Restart=on-failure
 User=countersign
 Group=countersign
-StateDirectory=countersign
+StateDirectory={directory}
 StateDirectoryMode=0750
 ConfigurationDirectory=countersign
 LimitNOFILE=65536
