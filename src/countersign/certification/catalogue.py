@@ -1,4 +1,7 @@
-"""The tests of the battery but for the relay forms: names, titles, what to do. Pure."""
+"""The tests of the battery but for the relay forms: names, titles, what they are for. Pure.
+
+What a failure means for each mail server, and how it is put right, stands in `advice`.
+"""
 
 from __future__ import annotations
 
@@ -12,97 +15,187 @@ class Test:
     __test__ = False
 
     name: str
+    """Stable: reports, `advice` and `battery.without` go by it."""
     title: str
-    how_to_fix: str
+    why: str
+    """One sentence: what a failure would let somebody do, or what is told."""
     is_essential: bool = True
+    """If it could not be made, nothing can be said of the server as a whole."""
 
 
 ADDRESS = Test(
     "address",
     "The host name leads to a public address",
-    "Publish an A or AAAA record of the host name with the server's public address.",
+    "Receivers call a sender back at the address of its name.",
     # Essential is what is seen of the server itself.
     is_essential=False,
 )
 CONNECTION = Test(
     "connection",
     "The server answers on its port and greets",
-    "Open port 25 to the whole internet, and let the server greet with 220.",
+    "Mail and questions about sessions come from anywhere.",
 )
 HELLO = Test(
     "hello",
     "EHLO is understood",
-    "Use a mail server that speaks ESMTP (RFC 5321).",
+    "Everything that counts here is announced in the reply to EHLO.",
 )
 CLIENT_OVERRIDE = Test(
     "client-override",
     "Strangers cannot claim to be another client",
-    "Allow XCLIENT and XFORWARD to your own proxies only "
-    "(Postfix: smtpd_authorized_xclient_hosts, smtpd_authorized_xforward_hosts).",
+    "With XCLIENT or XFORWARD a stranger can claim to be a client that may relay.",
 )
 AUTH_IN_CLEAR = Test(
     "auth-in-clear",
     "Passwords are not taken outside TLS",
-    "Offer AUTH inside TLS only (Postfix: smtpd_tls_auth_only = yes; Exim: "
-    "auth_advertise_hosts with a condition on $tls_in_cipher), or not on this port at all.",
+    "A password that is sent in clear can be read on the way, and used to send spam.",
 )
 VERIFICATION_IN_CLEAR = Test(
     "verification-in-clear",
     "Questions about sessions are not answered outside TLS",
-    "Offer XSESSIONID and XVERIFY inside TLS only (docs/PROTOCOL.md, section 3).",
+    "An answer in clear could be changed on the way.",
 )
 START_TLS = Test(
     "starttls",
     "STARTTLS works, with TLS 1.2 or later",
-    "Offer STARTTLS with a certificate, and TLS 1.2 and 1.3.",
+    "Without TLS everybody on the way can read and change mail.",
+)
+START_TLS_ARGUMENT = Test(
+    "starttls-argument",
+    "STARTTLS with an argument is refused",
+    "STARTTLS has no parameters (RFC 3207, section 4): who takes some reads commands carelessly.",
+    is_essential=False,
+)
+START_TLS_AGAIN = Test(
+    "starttls-again",
+    "STARTTLS is not offered inside TLS",
+    "A server that offers TLS inside TLS has not forgotten what was said before (RFC 3207, "
+    "section 4.2).",
+    is_essential=False,
+)
+CERTIFICATE = Test(
+    "certificate",
+    "The certificate is valid for the host name",
+    "Some senders refuse a certificate that is expired or names another host.",
+    is_essential=False,
 )
 INJECTION = Test(
     "starttls-injection",
     "Commands sent in clear behind STARTTLS are not obeyed",
-    "Update the mail server: whatever was received before the TLS handshake must be thrown "
-    "away (CVE-2011-0411; RFC 3207, section 6).",
+    "Somebody on the way could put commands of his own into the session of another.",
+)
+RESET = Test(
+    "starttls-reset",
+    "A transaction that began in clear does not go on inside TLS",
+    "Somebody on the way could choose the sender of a message that is then sent inside TLS.",
+    is_essential=False,
 )
 POSTMASTER = Test(
     "postmaster",
     "Mail to postmaster@ is taken",
-    "Make a mailbox or an alias postmaster@ in the mail domain (RFC 5321, section 4.5.1).",
+    "Every domain that takes mail has a postmaster (RFC 5321, section 4.5.1).",
     is_essential=False,
 )
 ABUSE = Test(
     "abuse",
     "Mail to abuse@ is taken",
-    "Make a mailbox or an alias abuse@ in the mail domain (RFC 2142).",
+    "Who gets spam from the server writes to abuse@ its domain (RFC 2142, section 4).",
+    is_essential=False,
+)
+VRFY = Test(
+    "vrfy",
+    "VRFY does not tell who is a user",
+    "Strangers could collect addresses by asking for one after the other.",
+    is_essential=False,
+)
+EXPN = Test(
+    "expn",
+    "EXPN does not list the members of a mailing list",
+    "Strangers could collect the addresses of all members.",
+    is_essential=False,
+)
+AUTH_ANONYMOUS = Test(
+    "auth-anonymous",
+    "Nobody is taken for a user without a password",
+    "Whoever is logged in may send: with AUTH ANONYMOUS that is everybody.",
+    is_essential=False,
+)
+AUTH_MECHANISMS = Test(
+    "auth-mechanisms",
+    "No outdated AUTH mechanism is offered",
+    "LOGIN, CRAM-MD5, DIGEST-MD5 and NTLM are out of date.",
     is_essential=False,
 )
 VERIFICATION = Test(
     "verification",
     "The server answers questions about sessions truly",
-    "Run a gateway on this host that speaks the verification protocol: it must offer XSESSIONID "
-    "and XVERIFY inside TLS, and answer 550 5.7.1 FALSE about an ID that it never gave "
-    "(docs/PROTOCOL.md).",
+    "A host that does not answer FALSE about an ID that it never gave vouches for anybody.",
+)
+VERIFICATION_SEQUENCE = Test(
+    "verification-sequence",
+    "Questions are not answered before EHLO",
+    "Inside TLS a session begins anew: nothing is answered to whoever has not said EHLO.",
+    is_essential=False,
+)
+VERIFICATION_SYNTAX = Test(
+    "verification-syntax",
+    "What is no session ID is refused as an error of syntax",
+    "Only whole IDs may be asked about: answers to parts of one would help to guess it.",
+    is_essential=False,
+)
+VERIFICATION_SUSPENSION = Test(
+    "verification-suspension",
+    "After a wrong ID no more questions are answered",
+    "Without suspension, IDs could be guessed one after the other.",
+    is_essential=False,
+)
+CONTROL = Test(
+    "control",
+    "The gateway announces the registrar's token",
+    "The token shows that the owner controls the host; a DNS record shows it as well.",
+    is_essential=False,
+)
+SMUGGLING = Test(
+    "smuggling",
+    "A message ends only where the standard says",
+    "Whoever ends messages elsewhere takes a second message out of the first, with a sender of the "
+    "attacker's choice.",
+    is_essential=False,
 )
 REVERSE_DNS = Test(
     "reverse-dns",
     "The address leads back to a name",
-    "",
+    "Many receivers take no mail from addresses without a name.",
     is_essential=False,
 )
 
-RELAY_ADVICE = (
-    "Take mail from strangers for your own domains only. Postfix: reject_unauth_destination in "
-    "smtpd_relay_restrictions, a short mynetworks, allow_untrusted_routing = no. Exim: "
-    "relay_to_domains and relay_from_hosts."
-)
+RELAY_ADVICE = "A server that passes on mail of strangers is used to send spam."
+"""Why each relay form is tried."""
 
+IN_CLEAR = (CONNECTION, HELLO, CLIENT_OVERRIDE, VERIFICATION_IN_CLEAR, AUTH_IN_CLEAR)
+"""Made on the first connection, in their order."""
+AT_START_TLS = (START_TLS_ARGUMENT, START_TLS, CERTIFICATE, START_TLS_AGAIN)
+IN_TLS = (*AT_START_TLS, CONTROL, POSTMASTER, ABUSE)
+"""Made on the first connection with TLS, in their order."""
+STATE = (INJECTION, RESET)
+STRANGERS = (VRFY, EXPN, AUTH_ANONYMOUS, AUTH_MECHANISMS)
+"""What the server says to strangers inside TLS."""
+QUESTIONS = (
+    VERIFICATION_SEQUENCE,
+    VERIFICATION_SYNTAX,
+    VERIFICATION,
+    VERIFICATION_SUSPENSION,
+)
+"""Of the verification protocol, in their order: a wrong ID suspends all that come after it."""
 NEED_TLS = (POSTMASTER, ABUSE, VERIFICATION, INJECTION)
 """Made inside TLS only."""
-BEFORE_RELAY = (
-    CONNECTION,
-    HELLO,
-    CLIENT_OVERRIDE,
-    VERIFICATION_IN_CLEAR,
-    AUTH_IN_CLEAR,
-    START_TLS,
-    *NEED_TLS,
-)
-"""The tests of an address before the relay forms, in their order."""
+
+
+def all_tests() -> tuple[Test, ...]:
+    """Return every test that there is, in the battery's order."""
+    # Here, as the forms are made of tests themselves.
+    from countersign.certification.forms import FORMS
+
+    relaying = tuple(form.test for form in FORMS)
+    begin = (ADDRESS, *IN_CLEAR, *IN_TLS, *STATE, *STRANGERS, *QUESTIONS)
+    return (*begin, SMUGGLING, *relaying, REVERSE_DNS)
