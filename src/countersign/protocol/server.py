@@ -19,6 +19,7 @@ from countersign.protocol.command import (
     parse_envelope,
     split_command,
 )
+from countersign.protocol.control import hello_line
 from countersign.protocol.data import ContentReader
 from countersign.protocol.events import (
     Content,
@@ -52,6 +53,8 @@ class ServerSettings:
     """STARTTLS is offered while the connection is in clear."""
     verification: bool = False
     """XSESSIONID and XVERIFY are offered inside TLS."""
+    control_token: str = ""
+    """Announced as XCONTROL inside TLS (docs/PROTOCOL.md §5.4); empty: nothing is."""
     session_id_length: int = 128
     max_command_line: int = 2048
     """Octets with CRLF: 512 of RFC 5321 §4.5.3.1.4 and room for the extensions."""
@@ -59,6 +62,8 @@ class ServerSettings:
     max_message_size: int = 50 * 1024 * 1024
     max_recipients: int = 1000
     max_errors: int = 10
+    max_commands: int | None = None
+    """Command lines of one connection; None: any number."""
 
 
 class _State(Enum):
@@ -79,6 +84,8 @@ class ServerDialogue:
         self.recipients = 0
         """Recipients accepted in this transaction."""
         self.errors = 0
+        self.commands = 0
+        """Command lines so far."""
         self._state = _State.COMMAND
         self._pending: Event | None = None
         self._input = bytearray()
@@ -100,6 +107,17 @@ class ServerDialogue:
     def in_transaction(self) -> bool:
         """True between an accepted MAIL and the transaction's end."""
         return self._in_transaction
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Lines of the reply to EHLO for what the dialogue itself offers, as it stands now."""
+        if not self.in_tls:
+            return ("STARTTLS",) if self.settings.start_tls else ()
+        token = self.settings.control_token
+        return (
+            *(("XSESSIONID", "XVERIFY") if self.settings.verification else ()),
+            *((hello_line(token),) if token else ()),
+        )
 
     def greet(self, greeting: Reply) -> None:
         """Send the greeting: 220, or a refusal (554, 421), which ends the dialogue."""
@@ -201,6 +219,10 @@ class ServerDialogue:
         if b"\n" in line or b"\r" in line or b"\0" in line:
             # Whoever writes these may mean another framing than ours: nothing more is read.
             self.close(BAD_LINE_ENDING)
+            return None
+        self.commands += 1
+        if self.settings.max_commands is not None and self.commands > self.settings.max_commands:
+            self.close(reply(421, "4.7.0", "Too many commands"))
             return None
         return line
 

@@ -29,6 +29,8 @@ TIMED_OUT = reply(421, "4.4.2", "Timed out")
 SHUTTING_DOWN = reply(421, "4.3.2", "Service is shutting down, try again")
 TOO_MANY = reply(421, "4.7.0", "Too many connections, try again later")
 INTERNAL = reply(421, "4.3.0", "Internal error, try again later")
+_FAREWELL_SECONDS = 5.0
+"""That a client has to read the last reply."""
 
 
 class Counting(Protocol):
@@ -120,9 +122,10 @@ class ServerSession(ABC):
         if self._leaving and not self.dialogue.in_transaction:
             self.dialogue.close(SHUTTING_DOWN)
             return False
+        self.deadline = self._loop.time() + self.time_allowed()
         if not self.stream.has_input:
             await self.stream.drain()
-        self.deadline = self._loop.time() + self.time_allowed()
+            self.deadline = self._loop.time() + self.time_allowed()
         data = await self.stream.read()
         self.deadline = 0.0
         if self.observe is not None:
@@ -169,6 +172,8 @@ class ServerSession(ABC):
         with contextlib.suppress(StreamClosedError):
             self.flush()
         self.stream.close()
+        # A client that reads nothing would otherwise hold its connection for ever.
+        self._loop.call_later(_FAREWELL_SECONDS, self.stream.abort)
 
 
 class ListeningService(ABC):
