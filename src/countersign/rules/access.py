@@ -50,6 +50,9 @@ class Permission(StrEnum):
     RETRY_JOBS = "repeat background work"
     SEE_SECONDARIES = "see the secondaries"
     MANAGE_SECONDARIES = "manage secondaries and their keys"
+    SEE_PROBES = "see the probes"
+    """Who they are and where they stand: nobody else is to know."""
+    MANAGE_PROBES = "invite and revoke probes"
 
 
 _P = Permission
@@ -95,6 +98,7 @@ TABLE: dict[Role, frozenset[Permission]] = {
         _P.SEE_STAFF,
         _P.SEE_JOBS,
         _P.SEE_SECONDARIES,
+        _P.SEE_PROBES,
     },
     Role.ADMINISTRATOR: frozenset(
         {
@@ -106,6 +110,8 @@ TABLE: dict[Role, frozenset[Permission]] = {
             _P.RETRY_JOBS,
             _P.SEE_SECONDARIES,
             _P.MANAGE_SECONDARIES,
+            _P.SEE_PROBES,
+            _P.MANAGE_PROBES,
         }
     ),
     Role.PROBE: frozenset(),

@@ -236,6 +236,8 @@ def make_screened(office: Office, *, verdict: Verdict = Verdict.CLEAN, **how: An
     screener = staff(office, Role.SCREENER)
     with office.work() as work:
         server = work.session.get_one(Server, server_id)
+        server.control_proven_at, server.control_method = work.now, "dns"
+        work.session.flush()
         screenings.decide(
             work, screener, server, verdict, reason="Seen.", seen_version=server.version
         )

@@ -15,12 +15,14 @@ from countersign.registrar.jobs.kinds import TryLaterError
 from countersign.registrar.jobs.queue import remove_old
 from countersign.registrar.operations import fees, sessions
 from countersign.registrar.operations.contract_versions import ask_for_new_acceptance
+from countersign.registrar.operations.control import order_checks
 from countersign.registrar.operations.debts import suspend_debtors
 from countersign.registrar.operations.lapsed import end_lapsed
 from countersign.registrar.operations.offers import lapse_offers
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.rewrapping import rewrap_all
 from countersign.registrar.operations.statements import carry_forward
+from countersign.registrar.operations.test_schedule import order_due_tests
 from countersign.registrar.operations.undertakings import end_undertakings
 from countersign.registrar.publishing.addresses import forget_those_who_left
 from countersign.registrar.publishing.journal import prune
@@ -75,11 +77,13 @@ STEPS: dict[str, Callable[[Office], object]] = {
     "registrations that lapsed long ago": end_lapsed,
     "undertakings of sponsors": end_undertakings,
     "new versions of the contract": ask_for_new_acceptance,
+    "tests that are due": order_due_tests,
     "totals of the ledger": carry_forward,
     "keys": rewrap_all,
     "addresses of those who left": forget_those_who_left,
     "journal of the zone": prune,
     "copy of the zone": check_copy,
+    "proofs of control": order_checks,
     "sessions": remove_sessions,
     "one-time tokens": remove_tokens,
     "answers to programs": remove_answers,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from countersign.certification import BatteryResult, run_battery
-from countersign.certification.assignment import Assignment
-from countersign.certification.report import one_perspective
-from countersign.certification.standpoint import Standpoint
 from countersign.registrar.domain_age import CouldNotTell, DomainAgeSearch, Outcome
+from countersign.registrar.jobs.control import look, record
 from countersign.registrar.jobs.daily import run_daily
 from countersign.registrar.jobs.kinds import GiveUpError, Kind, Lane, TryLaterError
 from countersign.registrar.jobs.queue import Task
 from countersign.registrar.jobs.schedule import ADDRESSES, DAILY
 from countersign.registrar.mail.posting import post
+from countersign.registrar.operations import control
 from countersign.registrar.operations.domain_ages import record_finding
 from countersign.registrar.operations.forfeitures import execute_if_due
 from countersign.registrar.operations.offers import make_offer, try_activate
@@ -24,11 +21,8 @@ from countersign.registrar.operations.screenings import (
     compare_with_offenders,
     record_comparison,
 )
-from countersign.registrar.operations.test_results import (
-    NOT_TESTED,
-    TestVerdict,
-    record_result,
-)
+from countersign.registrar.operations.test_beginning import begin_run
+from countersign.registrar.operations.test_settling import settle_run
 from countersign.registrar.publishing import addresses
 from countersign.registrar.publishing.addresses import Found
 from countersign.registrar.publishing.orders import PUBLISH
@@ -71,28 +65,12 @@ def _record_age(work: Work, task: Task, result: Outcome) -> None:
     record_finding(work, _server(work, task), result)
 
 
-def _test(office: Office, task: Task) -> BatteryResult | None:
-    with office.reading() as work:
-        run = _run(work, task)
-        server = work.session.get_one(Server, run.server_id)
-    if run.ended_at is not None or server.state in NOT_TESTED:
-        # The application has ended since: nobody is tested who does not want it any more.
-        return None
-    settings = office.config.certification
-
-    async def test() -> BatteryResult:
-        assignment = Assignment(host=server.hostname, battery=settings.battery())
-        return await run_battery(assignment, Standpoint(settings.standing()))
-
-    return asyncio.run(test())
+def _begin_test(work: Work, task: Task, _result: Any) -> None:
+    begin_run(work, _run(work, task))
 
 
-def _record_test(work: Work, task: Task, result: BatteryResult | None) -> None:
-    run = _run(work, task)
-    if result is None:
-        record_result(work, run, TestVerdict.COULD_NOT_TEST, {})
-    else:
-        record_result(work, run, result.verdict, one_perspective(result).to_dict())
+def _settle_test(work: Work, task: Task, _result: Any) -> None:
+    settle_run(work, _run(work, task))
 
 
 def _run(work: Work, task: Task) -> TestRun:
@@ -157,11 +135,13 @@ KINDS: dict[str, Kind] = {
     "offer": Kind(Lane.PROMPT, conclude=_offer),
     "review": Kind(Lane.PROMPT, conclude=_review),
     "forfeiture": Kind(Lane.PROMPT, conclude=_forfeit),
+    control.CONTROL: Kind(Lane.LONG, look, record),
+    "test": Kind(Lane.PROMPT, conclude=_begin_test),
+    "settle": Kind(Lane.PROMPT, conclude=_settle_test),
     PUBLISH: Kind(Lane.PROMPT, _publish, attempts=100),
     # With pauses of an hour at the most: about three days, as mail servers do it.
     "mail": Kind(Lane.MAIL, post, attempts=80),
     "domain-age": Kind(Lane.LONG, _look_up_age, _record_age),
-    "test": Kind(Lane.LONG, _test, _record_test),
     "address": Kind(Lane.LONG, _look_up_address, _record_addresses),
     ADDRESSES: Kind(Lane.LONG, _look_up_addresses, _record_addresses),
     DAILY: Kind(Lane.LONG, lambda office, _task: run_daily(office)),

@@ -10,7 +10,11 @@ import datetime
 from sqlalchemy import select
 
 from countersign.registrar.operations.office import Work
+from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.servers import Server, TestRun
+
+NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
+"""Nobody is tested before a screener has cleared the application, or after it has ended."""
 
 
 def order_test(

@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from countersign.registrar.operations.office import Office, Work
 from countersign.registrar.vault.envelope import VaultError
 from countersign.storage.database.accounts import Account
+from countersign.storage.database.probing import SigningKey
 from countersign.storage.database.publication import Fact
 from countersign.storage.database.replication import SecondaryKey
 from countersign.storage.database.screening import Offender
@@ -34,6 +35,7 @@ _SEALED: tuple[tuple[_Column, _Column], ...] = (
     (Offender.id, Offender.sealed),
     (Account.id, Account.totp_sealed),
     (SecondaryKey.id, SecondaryKey.sealed),
+    (SigningKey.id, SigningKey.sealed),
 )
 """Every column with something sealed in it, and the key of its row."""
 _ID_BEGINS, _ID_SIZE = 5, 8

@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import select
 
 from countersign.registrar.operations.access import require
-from countersign.registrar.operations.certifications import order_test
+from countersign.registrar.operations.certifications import NOT_TESTED, order_test
+from countersign.registrar.operations.control import NOT_PROVEN, is_proven
+from countersign.registrar.operations.control import NOT_PROVEN, is_proven
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.notices import notify_of_event
 from countersign.registrar.operations.office import SYSTEM, Actor, OperationError, Work
 from countersign.registrar.operations.transitions import add_event, move
 from countersign.rules.access import Permission
-from countersign.rules.life_cycle import ENDED, Action, State
+from countersign.rules.life_cycle import Action, State
 from countersign.rules.roles import STAFF
 from countersign.storage.database.jobs import Job
 from countersign.storage.database.servers import Server, TestRun
@@ -26,10 +28,8 @@ PAUSE_MINUTES = 10
 TESTS_A_DAY = 10
 RETRIES_AFTER = (15, 60, 240, 720, 1440)
 """Minutes after which a test that could not be made is made again: a day and a half in all."""
-_UNDER_WAY = datetime.timedelta(hours=2)
-"""A test that has not ended after so long is no reason to wait."""
-NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
-"""Nobody is tested before a screener has cleared the application, or after it has ended."""
+_UNDER_WAY = datetime.timedelta(hours=1)
+"""A test that has not ended so long after it should have is no reason to wait."""
 
 
 class TestVerdict(StrEnum):
@@ -43,12 +43,18 @@ class TestVerdict(StrEnum):
 
 
 def record_result(
-    work: Work, run: TestRun, verdict: str, result: dict[str, Any], *, actor: Actor = SYSTEM
+    work: Work,
+    run: TestRun,
+    verdict: str,
+    result: dict[str, Any],
+    *,
+    differs: bool = False,
+    actor: Actor = SYSTEM,
 ) -> None:
     """Store how a run ended, and do what follows from it; a run ends once.
 
-    result: for whoever reads the report, e.g. `BatteryResult.to_dict()`. actor: a probe, or the
-    registrar itself. Raises :class:`ValueError` for an unknown verdict.
+    result: `Report.to_dict()`, or empty: there is none. differs: see `TestRun`. Raises
+    :class:`ValueError` for an unknown verdict.
     """
     ending = TestVerdict(verdict)
     server = work.session.get_one(Server, run.server_id)
@@ -56,10 +62,13 @@ def record_result(
     hold(work, run)
     if run.ended_at is not None:
         return
-    run.ended_at, run.verdict, run.result = work.now, ending, result
+    run.ended_at, run.verdict, run.result, run.differs = work.now, ending, result, differs
     work.session.flush()
     if server.state in NOT_TESTED:
         return
+    if differs:
+        details = {"run": run.id, "verdict": str(ending)}
+        add_event(work, server, Deed.PERSPECTIVES_DIFFER, actor, details=details)
     if ending is TestVerdict.PASSED:
         add_event(work, server, Deed.TEST_PASSED, actor, details={"run": run.id})
         if server.state is State.SCREENED:
@@ -90,7 +99,7 @@ def _try_again(work: Work, server: Server, run: TestRun, actor: Actor) -> None:
     if failures > len(RETRIES_AFTER):
         _tell(work, server, run, Deed.TEST_IMPOSSIBLE, actor)
         return
-    if _open_run(work, server) is None:
+    if open_run(work, server) is None:
         pause = datetime.timedelta(minutes=RETRIES_AFTER[failures - 1])
         order_test(work, server, run.cause, run_at=work.now + pause)
 
@@ -101,6 +110,8 @@ def ask_test(work: Work, actor: Actor, server: Server) -> TestRun:
     hold(work, server)
     if server.state in NOT_TESTED:
         raise OperationError("Servers are tested once their application has been screened.")
+    if not is_proven(server):
+        raise OperationError(NOT_PROVEN)
     since = work.now - datetime.timedelta(hours=24)
     asked = work.session.scalars(
         select(TestRun.asked_at)
@@ -115,7 +126,7 @@ def ask_test(work: Work, actor: Actor, server: Server) -> TestRun:
         raise OperationError(f"A test was asked for just now: wait {PAUSE_MINUTES} minutes.")
     if len(asked) >= TESTS_A_DAY:
         raise OperationError(f"A server is tested {TESTS_A_DAY} times a day at most.")
-    run = _open_run(work, server)
+    run = open_run(work, server)
     if run is not None and _is_due(work, run):
         raise OperationError("A test is under way: wait for its result.")
     run = order_test(work, server, "staff" if actor.role in STAFF else "owner")
@@ -123,17 +134,25 @@ def ask_test(work: Work, actor: Actor, server: Server) -> TestRun:
     return run
 
 
-def _open_run(work: Work, server: Server) -> TestRun | None:
+def open_run(work: Work, server: Server) -> TestRun | None:
     """Return the run that was ordered last, if it has not ended."""
     return work.session.scalar(
         select(TestRun)
         .where(
             TestRun.server_id == server.id,
             TestRun.ended_at.is_(None),
-            TestRun.asked_at > work.now - _UNDER_WAY,
+            TestRun.asked_at > work.now - _longest(work),
         )
         .order_by(TestRun.id.desc())
         .limit(1)
+    )
+
+
+def _longest(work: Work) -> datetime.timedelta:
+    """Return how long a run takes at most."""
+    settings = work.config.certification
+    return _UNDER_WAY + datetime.timedelta(
+        minutes=settings.order_minutes + settings.arrival_minutes
     )
 
 

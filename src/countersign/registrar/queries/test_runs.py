@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
-from countersign.certification.outcome import BatteryResult
+from countersign.certification.report import Report
 from countersign.registrar.operations.office import NotFoundError, Work
 from countersign.registrar.queries.paging import Page, bounded, page_of, read_cursor
 from countersign.storage.database.servers import Server, TestRun
@@ -27,8 +27,8 @@ def runs_of(
     return page_of(rows, limit, lambda run: [run.id])
 
 
-def run_of(work: Work, server: Server, run_id: int) -> tuple[TestRun, BatteryResult | None]:
-    """Return a run of a server, and its result if there is one that can be read.
+def run_of(work: Work, server: Server, run_id: int) -> tuple[TestRun, Report | None]:
+    """Return a run of a server, and its report if there is one that can be read.
 
     Raises :class:`NotFoundError`.
     """
@@ -36,7 +36,7 @@ def run_of(work: Work, server: Server, run_id: int) -> tuple[TestRun, BatteryRes
     if run is None or run.server_id != server.id:
         raise NotFoundError("There is no such test.")
     try:
-        return run, BatteryResult.from_dict(run.result) if run.result else None
+        return run, Report.from_dict(run.result) if run.result else None
     except ValueError:
         # Written by another version: the verdict still stands in the row.
         return run, None

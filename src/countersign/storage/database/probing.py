@@ -35,8 +35,8 @@ class Probe(Base):
     place: Mapped[Text255] = mapped_column(default="")
     """Where it is, for staff."""
     invited_at: Mapped[datetime.datetime]
-    token_digest: Mapped[Digest | None]
-    """Of the one-time token; None: it has been used or withdrawn."""
+    token_digest: Mapped[Digest | None] = mapped_column(unique=True)
+    """Of the one-time token; None: withdrawn. Who repeats an enrolment with it has the same key."""
     token_ends_at: Mapped[datetime.datetime | None]
     enrolled_at: Mapped[datetime.datetime | None]
     public_key: Mapped[Text64] = mapped_column(default="")
@@ -77,6 +77,9 @@ class ProbeOrder(Base):
     ended_at: Mapped[datetime.datetime | None]
     result: Mapped[dict[str, Any]]
     """A `BatteryResult`; empty: none came, or it has gone into the run's report."""
+    result_digest: Mapped[Digest | None]
+    """SHA-256 of the result, by which the same one is known when it is sent again; None: none
+    came."""
 
     __table_args__ = (
         UniqueConstraint("run_id", "probe_id"),
@@ -108,6 +111,8 @@ class Arrival(Base):
     """What that called itself, made printable."""
     head: Mapped[bytes]
     """The beginning of the message as it came: evidence."""
+    settled_at: Mapped[datetime.datetime | None]
+    """When it went into the run's report, or was found to have come after it; None: not yet."""
 
     __table_args__ = (UniqueConstraint("order_id", "kind", "number"),)
 
@@ -128,3 +133,18 @@ class SendingTest(Base):
     """Empty: nothing came yet; else as of `TestRun`."""
     result: Mapped[dict[str, Any]]
     """A `BatteryResult` with the transcript."""
+
+
+class SigningKey(Base):
+    """A key that the registrar signs with, sealed."""
+
+    __tablename__ = "signing_key"
+
+    id: Mapped[Key]
+    purpose: Mapped[Text32] = mapped_column(unique=True)
+    """What it signs: 'probe orders'."""
+    public_key: Mapped[Text64]
+    """Ed25519, 32 octets in base 64."""
+    sealed: Mapped[bytes]
+    """The private key's 32 octets, sealed with the context `signing-key:PURPOSE`."""
+    made_at: Mapped[datetime.datetime]

@@ -115,6 +115,8 @@ class Server(Base):
     """By what: 'dns' or 'gateway'."""
     control_checked_at: Mapped[datetime.datetime | None]
     """When it was last looked for."""
+    control_seen: Mapped[Text1000] = mapped_column(default="")
+    """What was seen then, in words."""
     next_test_at: Mapped[datetime.datetime | None]
     """When it is tested again of itself; None: not while it is as it is."""
 
@@ -268,6 +270,8 @@ class TestRun(Base):
     """Empty: not made yet; else 'passed', 'failed', 'could-not-test'."""
     differs: Mapped[bool] = mapped_column(default=False)
     """Some perspectives saw it pass and others saw it fail."""
+    trouble: Mapped[Text255] = mapped_column(default="")
+    """Why no probe was told to make it, for staff only; empty: probes were."""
     result: Mapped[dict[str, Any]]
     """A `certification.report.Report`; empty: none."""
 

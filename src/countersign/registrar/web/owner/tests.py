@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from countersign.certification.outcome import BatteryResult, TestOutcome, Verdict
+from countersign.certification.outcome import TestOutcome, Verdict
+from countersign.certification.report import Report
 from countersign.registrar.operations import test_results
 from countersign.registrar.operations.office import (
     ConflictError,
@@ -30,6 +31,7 @@ _CAUSES = {
     "staff": "Asked for by the registrar",
     "report": "A report of spam",
     "schedule": "Regular test",
+    "arrival": "A message of an earlier test arrived after all",
 }
 
 
@@ -85,14 +87,19 @@ def show_test(visit: Visit, server: int, run: int) -> Response:
         "/tests",
         run=found,
         result=result,
+        addresses=_addresses(result) if result is not None else [],
         groups=_groups(result) if result is not None else [],
         cause=_CAUSES.get(found.cause, found.cause),
         everything=visit.query.ticked("all"),
     )
 
 
-def _groups(result: BatteryResult) -> list[tuple[Verdict, list[TestOutcome]]]:
-    found = [
-        (verdict, [one for one in result.outcomes if one.verdict is verdict]) for verdict in _ORDER
-    ]
+def _groups(report: Report) -> list[tuple[Verdict, list[TestOutcome]]]:
+    seen = [one for finding in report.findings() for _, one in finding.seen]
+    found = [(verdict, [one for one in seen if one.verdict is verdict]) for verdict in _ORDER]
     return [(verdict, outcomes) for verdict, outcomes in found if outcomes]
+
+
+def _addresses(report: Report) -> list[str]:
+    seen = [one.result.addresses for one in report.perspectives if one.result is not None]
+    return list(dict.fromkeys(address for addresses in seen for address in addresses))

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from starlette.responses import Response
 
-from countersign.certification.outcome import BatteryResult, TestOutcome
+from countersign.certification.outcome import TestOutcome
+from countersign.certification.report import Report
 from countersign.registrar.operations import (
     holdings,
     invoices,
@@ -178,7 +179,7 @@ def show_run(visit: Visit, server: int, run: int) -> Response:
     if found is None:
         raise NotFoundError("There is no such test.")
     try:
-        report = BatteryResult.from_dict(found.result)
+        report = Report.from_dict(found.result)
     except ValueError:
         report = None
     return server_frame.show(
@@ -188,8 +189,12 @@ def show_run(visit: Visit, server: int, run: int) -> Response:
         "/tests",
         run=found,
         report=report,
-        outcomes=sorted(report.outcomes, key=_gravity) if report is not None else [],
+        outcomes=sorted(_outcomes(report), key=_gravity) if report is not None else [],
     )
+
+
+def _outcomes(report: Report) -> list[TestOutcome]:
+    return [outcome for finding in report.findings() for _, outcome in finding.seen]
 
 
 def _gravity(outcome: TestOutcome) -> int:

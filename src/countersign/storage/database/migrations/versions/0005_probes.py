@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_probe")),
+        sa.UniqueConstraint("token_digest", name=op.f("uq_probe_token_digest")),
     )
     with op.batch_alter_table("probe", schema=None) as batch_op:
         batch_op.create_index(
@@ -92,6 +93,7 @@ def upgrade() -> None:
         sa.Column(
             "result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
         ),
+        sa.Column("result_digest", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["probe_id"], ["probe.id"], name=op.f("fk_probe_order_probe_id")),
         sa.ForeignKeyConstraint(["run_id"], ["test_run.id"], name=op.f("fk_probe_order_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_probe_order")),
@@ -122,6 +124,7 @@ def upgrade() -> None:
         sa.Column("from_address", sa.String(length=64), nullable=False),
         sa.Column("hello", sa.String(length=255), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["order_id"], ["probe_order.id"], name=op.f("fk_arrival_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arrival")),
         sa.UniqueConstraint(
@@ -131,6 +134,21 @@ def upgrade() -> None:
     with op.batch_alter_table("arrival", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_arrival_order_id"), ["order_id"], unique=False)
 
+    op.create_table(
+        "signing_key",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("purpose", sa.String(length=32), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_key")),
+        sa.UniqueConstraint("purpose", name=op.f("uq_signing_key_purpose")),
+    )
     with op.batch_alter_table("server", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column("control_token", sa.String(length=64), nullable=False, server_default="")
@@ -144,6 +162,9 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("control_checked_at", sa.DateTime(timezone=True), nullable=True)
         )
+        batch_op.add_column(
+            sa.Column("control_seen", sa.String(length=1000), nullable=False, server_default="")
+        )
         batch_op.add_column(sa.Column("next_test_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_server_next_test", ["next_test_at"], unique=False)
 
@@ -151,21 +172,25 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("differs", sa.Boolean(), nullable=False, server_default=sa.false())
         )
+        batch_op.add_column(
+            sa.Column("trouble", sa.String(length=255), nullable=False, server_default="")
+        )
 
 
 def downgrade() -> None:
     """Take it back."""
-    with op.batch_alter_table("test_run", schema=None) as batch_op:
-        batch_op.drop_column("differs")
+    # One by one: SQLite would else make the tables anew, and other rows refer to theirs.
+    op.drop_column("test_run", "trouble")
+    op.drop_column("test_run", "differs")
+    op.drop_index("ix_server_next_test", table_name="server")
+    op.drop_column("server", "next_test_at")
+    op.drop_column("server", "control_seen")
+    op.drop_column("server", "control_checked_at")
+    op.drop_column("server", "control_method")
+    op.drop_column("server", "control_proven_at")
+    op.drop_column("server", "control_token")
 
-    with op.batch_alter_table("server", schema=None) as batch_op:
-        batch_op.drop_index("ix_server_next_test")
-        batch_op.drop_column("next_test_at")
-        batch_op.drop_column("control_checked_at")
-        batch_op.drop_column("control_method")
-        batch_op.drop_column("control_proven_at")
-        batch_op.drop_column("control_token")
-
+    op.drop_table("signing_key")
     with op.batch_alter_table("arrival", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_arrival_order_id"))
 
