@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from countersign.certification.settings import Battery
 
-_Mailbox = Annotated[str, Field(max_length=320)]
+_Mailbox = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x20<>\x7f]+$")]
 
 
 class Assignment(BaseModel):

@@ -120,8 +120,8 @@ AUTH_ANONYMOUS = Test(
     "Whoever is logged in may send: with AUTH ANONYMOUS that is everybody.",
     is_essential=False,
 )
-AUTH_MECHANISMS = Test(
-    "auth-mechanisms",
+AUTH_WEAK = Test(
+    "auth-weak",
     "No outdated AUTH mechanism is offered",
     "LOGIN, CRAM-MD5, DIGEST-MD5 and NTLM are out of date.",
     is_essential=False,
@@ -169,6 +169,36 @@ REVERSE_DNS = Test(
     is_essential=False,
 )
 
+TRAPS = Test(
+    "traps",
+    "Mail to the registrar's mailboxes is taken",
+    "What these mailboxes get shows who sends spam.",
+)
+BACKSCATTER = Test(
+    "backscatter",
+    "Mail to unknown recipients is not sent back to strangers",
+    "Bounces go to whoever was named as the sender, who may have sent nothing.",
+    is_essential=False,
+)
+SUBMISSION_AUTH = Test(
+    "submission-auth-in-clear",
+    "The submission port takes no password before TLS",
+    "A password that is sent in clear can be read on the way, and used to send spam.",
+    is_essential=False,
+)
+SUBMISSION = Test(
+    "submission",
+    "The submission port relays for nobody without a password",
+    "A server that passes on mail of strangers is used to send spam, on whatever port.",
+    is_essential=False,
+)
+SUBMISSIONS = Test(
+    "submissions",
+    "The submission port with TLS from the first octet relays for nobody without a password",
+    "A server that passes on mail of strangers is used to send spam, on whatever port.",
+    is_essential=False,
+)
+
 RELAY_ADVICE = "A server that passes on mail of strangers is used to send spam."
 """Why each relay form is tried."""
 
@@ -178,7 +208,7 @@ AT_START_TLS = (START_TLS_ARGUMENT, START_TLS, CERTIFICATE, START_TLS_AGAIN)
 IN_TLS = (*AT_START_TLS, CONTROL, POSTMASTER, ABUSE)
 """Made on the first connection with TLS, in their order."""
 STATE = (INJECTION, RESET)
-STRANGERS = (VRFY, EXPN, AUTH_ANONYMOUS, AUTH_MECHANISMS)
+STRANGERS = (VRFY, EXPN, AUTH_ANONYMOUS, AUTH_WEAK)
 """What the server says to strangers inside TLS."""
 QUESTIONS = (
     VERIFICATION_SEQUENCE,
@@ -187,6 +217,7 @@ QUESTIONS = (
     VERIFICATION_SUSPENSION,
 )
 """Of the verification protocol, in their order: a wrong ID suspends all that come after it."""
+SUBMITTING = (SUBMISSION_AUTH, SUBMISSION, SUBMISSIONS)
 NEED_TLS = (POSTMASTER, ABUSE, VERIFICATION, INJECTION)
 """Made inside TLS only."""
 
@@ -196,6 +227,6 @@ def all_tests() -> tuple[Test, ...]:
     # Here, as the forms are made of tests themselves.
     from countersign.certification.forms import FORMS
 
-    relaying = tuple(form.test for form in FORMS)
-    begin = (ADDRESS, *IN_CLEAR, *IN_TLS, *STATE, *STRANGERS, *QUESTIONS)
+    relaying = (TRAPS, BACKSCATTER, *(form.test for form in FORMS))
+    begin = (ADDRESS, *IN_CLEAR, *IN_TLS, *STATE, *STRANGERS, *QUESTIONS, *SUBMITTING)
     return (*begin, SMUGGLING, *relaying, REVERSE_DNS)

@@ -9,6 +9,7 @@ sender, `{R}` random.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -97,7 +98,12 @@ class Envelope:
 
     mail: str
     recipient: str
-    control: str
+    control: str = ""
+
+
+def random_part() -> str:
+    """Return a local part that is nobody's."""
+    return f"relaytest-{secrets.token_hex(8)}"
 
 
 def fill_in(
@@ -141,6 +147,8 @@ ORDINARY_SENDERS = ("<{S}@{V}>", "<{S}@{T}>", "<>")
 """For forms that name no sender: the first that the server takes."""
 
 _TO = "<{U}@{V}>"
+PLAIN = RelayForm("plain", "Relay", _TO, "<{S}@{V}>")
+"""For ports where one form is enough."""
 
 
 def _sender_forms() -> Iterator[RelayForm]:
@@ -239,17 +247,17 @@ FORMS = (
     *_foreign_forms(),
     *_hidden_forms(),
     RelayForm(
-        "original-recipient",
+        "orcpt",
         "Relay to the original recipient of mail to postmaster",
         "<postmaster@{D}>",
         recipient_parameters=" ORCPT=rfc822;{U}@{V}",
         extension="DSN",
         is_local=True,
     ),
-    RelayForm("auth-null", "Relay with an empty submitter", _TO, parameters=" AUTH=<>"),
+    RelayForm("mail-auth", "Relay with an empty submitter", _TO, parameters=" AUTH=<>"),
     # Late, as they may end the connection.
     RelayForm(
-        "after-auth",
+        "after-failed-auth",
         "Relay after a failed AUTH",
         _TO,
         extension="AUTH",

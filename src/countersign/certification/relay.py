@@ -1,176 +1,105 @@
-"""The relay forms, tried one by one: some on each connection, a message where one is accepted."""
+"""The relay forms, tried one by one; a message is sent where one is accepted."""
 
 from __future__ import annotations
 
 import base64
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
-from countersign.certification.delivery import Delivered, Messages
-from countersign.certification.forms import (
-    ORDINARY_SENDERS,
-    Envelope,
-    Names,
-    RelayForm,
-    fill_in,
-    forms_for,
-)
+from countersign.certification.attempt import attempt
+from countersign.certification.forms import ORDINARY_SENDERS, RelayForm, fill_in, random_part
 from countersign.certification.judge import passed, untested
 from countersign.certification.judge_relay import Relayed, judge_relay
 from countersign.certification.said import Said, Trouble, is_accepted, is_lost, words
-from countersign.certification.session import Caller, Session
-from countersign.certification.sheet import Sheet
+from countersign.certification.session import Session
+from countersign.certification.turns import Turns
 from countersign.certification.visit import Visit
 
-FORMS_ON_A_CONNECTION = 8
-"""Servers slow down or hang up after some errors on one connection: Postfix after ten."""
-_MAX_FAILURES = 3
-"""Calls that may fail, or commands that may be met with silence, in a row."""
 _ENOUGH = 3
 """Messages to plain foreign recipients after which a server is tried no further, once all that
 may be sent are sent."""
 
 
-async def check_relay(visit: Visit) -> None:
-    """Try each relay form at an address, and note its outcome."""
-    tests = RelayTests(visit.caller, visit.sheet, visit.names, visit.messages)
-    tests.has_tls = visit.has_tls
-    await tests.run([form for form in forms_for(visit.names) if visit.sheet.wants(form.test)])
-
-
 class RelayTests:
     """Tries relay forms at one address."""
 
-    def __init__(self, caller: Caller, sheet: Sheet, names: Names, messages: Messages) -> None:
-        self.has_tls = False
-        self._caller = caller
-        self._sheet = sheet
-        self._names = names
-        self._messages = messages
-        self._session: Session | None = None
-        self._is_in_tls = False
-        self._tried = 0
-        self._failures = 0
+    def __init__(self, visit: Visit, turns: Turns) -> None:
+        self._visit = visit
+        self._turns = turns
+        self._messages = visit.messages
         self._taken = 0
         self._senders: dict[bool, str] = {}
         """The first ordinary sender that the server took, inside TLS and outside; templates."""
 
     async def run(self, forms: Sequence[RelayForm]) -> None:
         """Try each form, and note its outcome."""
-        try:
-            for form in forms:
-                await self._try(form)
-        finally:
-            if self._session is not None:
-                self._session.drop()
+        for form in forms:
+            if reason := self._reason_to_stop():
+                self._visit.sheet.add(form.test, untested(reason))
+            elif not await self._is_judged(form, is_last=False):
+                # It may have been enough of us for one connection: a new one decides.
+                await self._is_judged(form, is_last=True)
 
-    async def _try(self, form: RelayForm) -> None:
-        if self._failures >= _MAX_FAILURES:
-            self._sheet.add(form.test, untested("The server was left alone after some failures."))
-            return
+    def _reason_to_stop(self) -> str:
+        if self._turns.is_hopeless:
+            return "The server was left alone after some failures."
         if self._taken >= _ENOUGH and not self._messages.left:
-            words_ = f"The server took {self._taken} messages to foreign recipients: enough."
-            self._sheet.add(form.test, untested(words_))
-            return
-        if not await self._is_judged(form, is_last=False):
-            # It may have been enough of us for one connection: a new one decides.
-            await self._is_judged(form, is_last=True)
+            return f"The server took {self._taken} messages to foreign recipients: that is enough."
+        return ""
 
     async def _is_judged(self, form: RelayForm, *, is_last: bool) -> bool:
         """Try a form once; False where an old connection ended under it."""
-        session = await self._ready(in_tls=self.has_tls and not form.in_clear)
+        sheet = self._visit.sheet
+        in_tls = self._visit.has_tls and not form.in_clear
+        session = await self._turns.take(in_tls=in_tls)
         if not isinstance(session, Session):
-            self._sheet.add(form.test, untested(f"The server {words(session)}."))
+            sheet.add(form.test, untested(f"The server {words(session)}."))
             return True
         if form.extension and form.extension not in session.extensions:
-            self._sheet.add(form.test, passed(f"{form.extension} is not offered."))
+            self._turns.give_back()
+            sheet.add(form.test, passed(f"{form.extension} is not offered."))
             return True
-        self._tried += 1
-        seen = await self._speak(session, form)
-        self._failures = self._failures + 1 if seen.last is Trouble.TIMED_OUT else 0
+        seen = await self._speak(session, form, in_tls=in_tls)
+        self._turns.ended(seen.last)
         was_dropped = is_lost(seen.last) and seen.last is not Trouble.TIMED_OUT
-        if was_dropped and self._tried > 1 and not is_last:
+        if was_dropped and not is_last and not self._turns.is_first:
             return False
         if seen.numbers and not form.is_local and not is_accepted(seen.control):
             self._taken += 1
         has_mailbox = bool(self._messages.mark)
         judgement = judge_relay(seen, has_mailbox=has_mailbox, is_local=form.is_local)
-        self._sheet.add(form.test, judgement, seen.numbers)
+        sheet.add(form.test, judgement, seen.numbers)
         return True
 
-    async def _speak(self, session: Session, form: RelayForm) -> Relayed:
-        auth: Said | None = None
+    async def _speak(self, session: Session, form: RelayForm, *, in_tls: bool) -> Relayed:
         if form.hello_again and not is_accepted(said := await session.hello()):
             return Relayed(said)
-        if form.after_failed_auth:
-            auth = await _try_password(session)
-            if is_lost(auth):
-                return Relayed(auth)
+        auth = await _try_password(session) if form.after_failed_auth else None
+        if is_lost(auth):
+            return Relayed(auth or Trouble.CLOSED)
+        sender = form.sender or await self._choose_sender(session, in_tls=in_tls)
         number = self._messages.new_number()
-        sender = form.sender or await self._choose_sender(session)
-        envelope = fill_in(
-            form, self._names, sender, random_part(), self._messages.local_parts(number)
-        )
-        mail = await session.ask(envelope.mail)
-        if not is_accepted(mail):
-            return Relayed(mail, auth=auth)
-        recipient = await session.ask(envelope.recipient)
-        control: Said | None = None
-        delivered: Delivered | None = None
-        if is_accepted(recipient):
-            control = await session.ask(envelope.control) if envelope.control else None
-            if await self._is_still_open(session, envelope, control):
-                delivered = await self._messages.send(session, form.test, number)
-        if session.is_usable:
-            await session.ask("RSET")
-        return Relayed(mail, recipient, control, delivered, auth)
+        parts = self._messages.local_parts(number)
+        envelope = fill_in(form, self._visit.names, sender, random_part(), parts)
+        seen = await attempt(session, envelope, form.test, self._messages, number)
+        return replace(seen, auth=auth)
 
-    async def _is_still_open(
-        self, session: Session, envelope: Envelope, control: Said | None
-    ) -> bool:
-        """Tell whether a transaction to the form's recipient, and to no other, is open."""
-        if not session.is_usable or not self._messages.left:
-            return False
-        if not is_accepted(control):
-            return True
-        # The unknown recipient for comparison is to get no message.
-        for command in ("RSET", envelope.mail, envelope.recipient):
-            if not is_accepted(await session.ask(command)):
-                return False
-        return True
-
-    async def _choose_sender(self, session: Session) -> str:
+    async def _choose_sender(self, session: Session, *, in_tls: bool) -> str:
         """Return a sender that the server takes, tried out once; the last one if it takes none."""
-        sender = self._senders.get(self._is_in_tls, "")
+        sender = self._senders.get(in_tls, "")
+        names = self._visit.names
         parts = self._messages.local_parts(self._messages.new_number())
         for template in () if sender else ORDINARY_SENDERS:
             sender = template
-            filled = template.format(
-                V=self._names.foreign_domain, T=self._names.host, S=parts.sender
-            )
+            filled = template.format(V=names.foreign_domain, T=names.host, S=parts.sender)
             said = await session.ask(f"MAIL FROM:{filled}")
             if session.is_usable and is_accepted(said):
                 await session.ask("RSET")
             if is_accepted(said) or not session.is_usable:
                 break
-        self._senders[self._is_in_tls] = sender
+        self._senders[in_tls] = sender
         return sender
-
-    async def _ready(self, *, in_tls: bool) -> Session | Said:
-        """Return a session in which a form may be tried, a new one if need be."""
-        session = self._session
-        if session is not None:
-            is_fit = session.is_usable and self._is_in_tls == in_tls
-            if is_fit and self._tried < FORMS_ON_A_CONNECTION:
-                return session
-            await session.finish()
-            self._session = None
-        made = await self._caller.call_and_greet(in_tls=in_tls)
-        if isinstance(made, Session):
-            self._session, self._is_in_tls, self._tried = made, in_tls, 0
-        else:
-            self._failures += 1
-        return made
 
 
 async def _try_password(session: Session) -> Said:
@@ -180,8 +109,3 @@ async def _try_password(session: Session) -> Said:
     if not isinstance(said, Trouble) and said.is_intermediate:
         said = await session.ask("*")
     return said
-
-
-def random_part() -> str:
-    """Return a local part that is nobody's."""
-    return f"relaytest-{secrets.token_hex(8)}"

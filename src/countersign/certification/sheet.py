@@ -56,6 +56,11 @@ class Sheet:
         if self._progress is not None:
             self._progress(outcome)
 
+    def add_all(self, tests: Iterable[Test], judgement: Judgement) -> None:
+        """Note the same outcome of several tests."""
+        for test in tests:
+            self.add(test, judgement)
+
     def add_missing(self, planned: Iterable[Test], explanation: str) -> None:
         """Note all tests that are still without an outcome as not made."""
         done = {outcome.name for outcome in self.outcomes}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from countersign.certification import catalogue
+from countersign.certification.backscatter import check_backscatter
+from countersign.certification.catalogue import Test
 from countersign.certification.checks import check_in_clear, check_in_tls, check_injection
 from countersign.certification.forms import forms_for
-from countersign.certification.relay import check_relay
+from countersign.certification.relay import RelayTests
+from countersign.certification.submission import check_submission, check_submissions
 from countersign.certification.target import judge_reverse
+from countersign.certification.traps import check_traps
+from countersign.certification.turns import Turns
 from countersign.certification.visit import Step, Visit
 
 
@@ -25,6 +32,37 @@ async def _in_tls(visit: Visit) -> None:
 
 async def _injection(visit: Visit) -> None:
     await check_injection(visit.caller, visit.sheet)
+
+
+async def _envelopes(visit: Visit) -> None:
+    turns = Turns(visit.caller)
+    try:
+        if visit.assignment.traps and visit.sheet.wants(catalogue.TRAPS):
+            await check_traps(visit, turns)
+        if visit.sheet.wants(catalogue.BACKSCATTER):
+            # Before the relay forms, which may use up the messages.
+            await check_backscatter(visit, turns)
+        forms = [form for form in forms_for(visit.names) if visit.sheet.wants(form.test)]
+        await RelayTests(visit, turns).run(forms)
+        await turns.finish()
+    finally:
+        turns.drop()
+
+
+def _envelope_tests(visit: Visit) -> Iterator[Test]:
+    if visit.assignment.traps:
+        yield catalogue.TRAPS
+    yield catalogue.BACKSCATTER
+    yield from (form.test for form in forms_for(visit.names))
+
+
+def _submission_tests(visit: Visit) -> tuple[Test, ...]:
+    is_tested = visit.assignment.battery.submission_port
+    return (catalogue.SUBMISSION_AUTH, catalogue.SUBMISSION) if is_tested else ()
+
+
+def _submissions_tests(visit: Visit) -> tuple[Test, ...]:
+    return (catalogue.SUBMISSIONS,) if visit.assignment.battery.submissions_port else ()
 
 
 async def _reverse(visit: Visit) -> None:
@@ -56,7 +94,9 @@ STEPS: tuple[Step, ...] = (
         is_always_made=True,
     ),
     Step(_injection, lambda visit: (catalogue.INJECTION,), needs_tls=True),
-    Step(check_relay, lambda visit: [form.test for form in forms_for(visit.names)]),
+    Step(check_submission, _submission_tests),
+    Step(check_submissions, _submissions_tests),
+    Step(_envelopes, _envelope_tests),
     Step(_reverse, lambda visit: (catalogue.REVERSE_DNS,)),
 )
 """Each step finds in its :class:`Visit` what earlier ones found out. A check in a module of its own
