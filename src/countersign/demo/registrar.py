@@ -27,6 +27,7 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import select
 
 from countersign.demo import papers
+from countersign.demo.dns_server import DnsServer
 from countersign.demo.rdap import RdapServer
 from countersign.demo.world import (
     ALPHA,
@@ -39,6 +40,7 @@ from countersign.demo.world import (
     Host,
     World,
 )
+from countersign.protocol.control import control_name, control_text
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.dns_presence import has_address
 from countersign.registrar.mail.facts import TOKEN_PAGES
@@ -48,6 +50,7 @@ from countersign.registrar.operations import (
     applications,
     contacts,
     contracts,
+    control,
     documents_of,
     dossier,
     factors,
@@ -191,10 +194,13 @@ class DemoRegistrar:
         if self._office is not None:
             self._office.database.close()
 
-    async def certify(self, host: Host) -> None:
-        """Bring a host from the first form to sending privileges. Raises :class:`DemoError`."""
+    async def certify(self, host: Host, dns: DnsServer) -> None:
+        """Bring a host from the first form to sending privileges. Raises :class:`DemoError`.
+
+        dns: what answers for the host, where its owner publishes the proof of control.
+        """
         try:
-            await asyncio.to_thread(self._certify, host)
+            await asyncio.to_thread(self._certify, host, dns)
         except OperationError as error:
             raise DemoError(f"{host.name} could not be registered: {error}") from error
 
@@ -304,7 +310,7 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
 
     # -- one registration --------------------------------------------------------------------------
 
-    def _certify(self, host: Host) -> None:
+    def _certify(self, host: Host, dns: DnsServer) -> None:
         owner = self._account(host.mailbox)
         applicant = Actor(Role.OWNER, owner)
         with self.office.work() as work:
@@ -314,6 +320,8 @@ nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
                 result = applications.save_step(work, applicant, server, step, form, is_form=True)
                 if not result.ok:
                     raise DemoError(f"{host.name}, {step}: {result.errors}")
+            token = control.token_of(work, server)
+        dns.set(control_name(host.name), "TXT", f'"{control_text(token)}"', ttl=5)
         self._attach_scans(host, applicant)
         self._confirm_contacts(host)
         with self.office.reading() as work:

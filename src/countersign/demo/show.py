@@ -69,7 +69,7 @@ async def _start(console: Console, world: World, cast: Cast, registrar: DemoRegi
         await _start_cast(cast)
         for host in (ALPHA, BETA):
             status.update(f"The registrar certifies {host.name}: papers, relay test, bond …")
-            await registrar.certify(host)
+            await registrar.certify(host, world.dns)
             await world.wait_until_all_know(host, Standing.REGISTERED)
 
 

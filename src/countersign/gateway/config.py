@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from countersign.protocol.control import TOKEN_PATTERN
 from countersign.registry.replica.settings import ReplicaConfig, ReplicaSettings
 from countersign.rules.admission import BlockRule
 from countersign.rules.suspension import Rule as SuspendRule
@@ -102,6 +103,9 @@ class Receiving(Section):
     """Recipients of one message (RFC 5321 §4.5.3.1.8 asks for 100 at least)."""
     max_errors: Annotated[int, Field(ge=1)] = 10
     """Bad commands after which the connection is closed."""
+    control_token: Annotated[str, Field(pattern=rf"^({TOKEN_PATTERN})?$")] = ""
+    """Token of the registrar, announced as `XCONTROL` inside TLS: it proves that whoever applies \
+for this host controls it. Empty: nothing is announced."""
     backend: Backend = Backend()
 
 

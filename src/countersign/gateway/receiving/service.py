@@ -38,6 +38,7 @@ class ReceivingService(ListeningService):
         self.server_settings = ServerSettings(
             start_tls=True,
             verification=True,
+            control_token=settings.control_token,
             session_id_length=parts.config.verification.session_id_length,
             max_text_line=settings.max_text_line,
             max_message_size=settings.max_message_size,

@@ -164,7 +164,7 @@ class ReceivingSession(ServerSession):
         lines += ["ENHANCEDSTATUSCODES", "8BITMIME"]
         lines += ["SMTPUTF8"] if "SMTPUTF8" in parameters else []
         lines += ["DSN"] if "NOTIFY" in parameters else []
-        lines += ["XSESSIONID", "XVERIFY"] if self.dialogue.in_tls else ["STARTTLS"]
+        lines += self.dialogue.extensions
         answer = Reply(250, tuple(lines))
         self.dialogue.respond_to_hello(answer, parameters=parameters | {"BODY"})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound
 
+from countersign.protocol.control import control_name, control_text
 from countersign.registrar.jobs.kinds import GiveUpError
 from countersign.registrar.mail import wording
 from countersign.registrar.money.amount import format_amount
@@ -32,6 +33,8 @@ def environment() -> Environment:
         money=format_amount,
         indented=wording.indented,
         reference=_reference,
+        control_name=control_name,
+        control_text=control_text,
     )
     return made
 

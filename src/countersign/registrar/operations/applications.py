@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.contacts import ask_where_needed, link_admin_account
+from countersign.registrar.operations.control import forget_proof
 from countersign.registrar.operations.counts import count_created
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.deregistration import refuse_while_proposed
@@ -174,6 +175,7 @@ def _name(work: Work, server: Server, host: Host) -> None:
     if host.hostname != server.hostname:
         _check_free(work, host.hostname)
         server.hostname, server.in_dns_at = host.hostname, None
+        forget_proof(work, server)
     server.kind = ApplicantKind(str(host.kind))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from countersign.registrar.operations.certifications import order_test
+from countersign.registrar.operations.control import is_proven, order_check
 from countersign.registrar.operations.invoices import cancel_open_invoices, issue_offer_invoices
 from countersign.registrar.operations.listing import list_server
 from countersign.registrar.operations.notices import notify_of_event
@@ -27,7 +28,14 @@ def _screen(work: Work, server: Server, event: ServerEvent) -> None:
 
 
 def _test(work: Work, server: Server, _event: ServerEvent) -> None:
-    order_test(work, server, "application")
+    """Test a host that is proven to be the applicant's; else look for the proof first.
+
+    The letter about the same event says what to do.
+    """
+    if is_proven(server):
+        order_test(work, server, "application")
+    else:
+        order_check(work, server)
 
 
 def _offer(work: Work, server: Server, event: ServerEvent) -> None:

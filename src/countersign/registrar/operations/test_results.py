@@ -11,7 +11,6 @@ from sqlalchemy import select
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.certifications import NOT_TESTED, order_test
 from countersign.registrar.operations.control import NOT_PROVEN, is_proven
-from countersign.registrar.operations.control import NOT_PROVEN, is_proven
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.notices import notify_of_event

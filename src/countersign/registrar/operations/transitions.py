@@ -9,10 +9,13 @@ from typing import Any
 
 from countersign.registrar.operations.counts import count_transition
 from countersign.registrar.operations.effects import EFFECTS
+from countersign.registrar.operations.events import add_event
 from countersign.registrar.operations.needs import unmet_needs
 from countersign.registrar.operations.office import Actor, ConflictError, OperationError, Work
 from countersign.rules.life_cycle import TRANSITIONS, Action, TransitionError, decide
 from countersign.storage.database.servers import Server, ServerEvent
+
+__all__ = ["add_event", "check_version", "move"]
 
 
 def move(
@@ -67,35 +70,3 @@ def check_version(server: Server, seen_version: int | None) -> None:
             f"Somebody else has decided in the meantime: {server.hostname} is now "
             f"{server.state}. Look at it again."
         )
-
-
-def add_event(
-    work: Work,
-    server: Server,
-    action: str,
-    actor: Actor,
-    *,
-    reason: str = "",
-    public_text: str = "",
-    details: dict[str, Any] | None = None,
-    states: tuple[Any, Any] = (None, None),
-) -> ServerEvent:
-    """Write one event to the log of a server, and flush: the change that it explains included.
-
-    Raises StaleDataError, which :meth:`Office.work` makes a ConflictError.
-    """
-    event = ServerEvent(
-        server_id=server.id,
-        at=work.now,
-        account_id=actor.account_id,
-        role=actor.role,
-        action=str(action),
-        from_state=states[0],
-        to_state=states[1],
-        reason=reason,
-        public_text=public_text,
-        details=details or {},
-    )
-    work.session.add(event)
-    work.session.flush()
-    return event

@@ -48,6 +48,7 @@ MODULES = (
     "owner.money",
     "owner.sponsors",
     "owner.contract",
+    "owner.control",
     "owner.tests",
     "owner.holdings",
     "owner.directory_entry",

@@ -36,6 +36,7 @@ TABS = (
     Tab("Money", "/money", Permission.SEE_MONEY, cleared=True),
     Tab("Sponsors", "/sponsors", Permission.SEE_MONEY),
     Tab("Contract", "/contract", Permission.EDIT_APPLICATION),
+    Tab("Control", "/control", Permission.SEE_SERVER),
     Tab("Tests", "/tests", Permission.SEE_SERVER, cleared=True),
     Tab("Users", "/users", Permission.SEE_HOLDINGS, registered=True),
     Tab("Keys", "/keys", Permission.SEE_HOLDINGS, registered=True),

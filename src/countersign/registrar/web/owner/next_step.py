@@ -47,10 +47,19 @@ def next_step_of(server: Server, facts: Facts) -> NextStep:
             next_step(State.DRAFT), path="/application", label="Continue the application"
         )
     if server.state is State.SCREENED:
-        return _of_test(facts)
+        return _of_test(facts) if server.control_proven_at else _of_control(server)
     if server.state in (State.SUBMITTED, State.TESTED):
         return NextStep(next_step(server.state), waiting=True)
     return _of_promises(server, facts)
+
+
+def _of_control(server: Server) -> NextStep:
+    return NextStep(
+        "Prove that you control the host: the relay test waits for it.",
+        server.control_seen,
+        path="/control",
+        label="See how",
+    )
 
 
 def _of_test(facts: Facts) -> NextStep:
