@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import defer
 
 from countersign.certification.assignment import Assignment, Order
@@ -23,9 +24,6 @@ from countersign.registrar.operations.traps import traps_of
 from countersign.storage.database.probing import Probe, ProbeOrder
 from countersign.storage.database.servers import Server, TestRun
 
-FETCHED_AGAIN_AFTER = datetime.timedelta(minutes=1)
-"""A probe that asks again so long after it was given an order is given it once more: it was
-started anew, or the answer got lost. One that is at it knows it by its key."""
 _SEEN_EVERY = datetime.timedelta(minutes=1)
 _CANDIDATES = 50
 _MOST_TRAPS = 100
@@ -36,21 +34,23 @@ def order_settling(work: Work, run_id: int, run_at: datetime.datetime | None = N
     work.order("settle", {"run": run_id}, run_at=run_at)
 
 
-def has_order(work: Work, probe: Probe) -> bool:
+def has_order(work: Work, probe: Probe, held: Collection[int] = ()) -> bool:
     """Tell whether it is worth calling :func:`next_order`: changes and holds nothing."""
-    return bool(_candidates(work, probe))
+    return bool(_candidates(work, probe, held))
 
 
-def next_order(work: Work, probe: Probe, version: str) -> Order | None:
+def next_order(work: Work, probe: Probe, version: str, held: Collection[int] = ()) -> Order | None:
     """Give a probe its next order; None: there is none now.
 
-    Notes that it has asked, with the version of its program. Raises :class:`NotFoundError` for a
-    probe that may not ask.
+    held: keys of orders that it has and has not delivered. Others that were given to it before
+    are given again: the answer was lost, or the probe was, and began anew. Notes that it has
+    asked, with the version of its program. Raises :class:`NotFoundError` for a probe that may not
+    ask.
     """
     if probe.revoked_at is not None or probe.enrolled_at is None:
         raise NotFoundError("There is no such probe.")
     # One host is held at the most: so two who ask never wait for each other.
-    candidates = _candidates(work, probe)[:1]
+    candidates = _candidates(work, probe, held)[:1]
     made = _written(work, candidates[0]) if candidates and _take(work, candidates[0]) else None
     # Last, and seldom: whoever draws probes waits for nobody who asks for work.
     if probe.seen_at is None or work.now - probe.seen_at >= _SEEN_EVERY:
@@ -60,15 +60,14 @@ def next_order(work: Work, probe: Probe, version: str) -> Order | None:
     return made
 
 
-def _candidates(work: Work, probe: Probe) -> list[ProbeOrder]:
+def _candidates(work: Work, probe: Probe, held: Collection[int]) -> list[ProbeOrder]:
     """Return the orders that a probe could have now, those first that it has not had yet."""
-    lost = work.now - FETCHED_AGAIN_AFTER
     rows = work.session.scalars(
         select(ProbeOrder)
         .where(
             ProbeOrder.probe_id == probe.id,
             _is_open(work),
-            or_(ProbeOrder.fetched_at.is_(None), ProbeOrder.fetched_at <= lost),
+            ProbeOrder.id.not_in(list(held)),
         )
         .order_by(ProbeOrder.fetched_at.is_not(None), ProbeOrder.id)
         .limit(_CANDIDATES)
