@@ -151,8 +151,6 @@ class RowMaker:
             "offer_ends_on": None,
             "public_reason": PUBLIC_REASON if life.state is State.SUSPENDED else "",
             "remedy": "",
-            "control_proven_at": life.when(Action.CLEAR),
-            "control_method": "dns" if life.when(Action.CLEAR) is not None else "",
         }
 
     def _paid_until(self, life: Life) -> datetime.date | None:
