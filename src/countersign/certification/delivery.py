@@ -62,7 +62,6 @@ class Messages:
         """Send a message to the recipients that were accepted; None if no more may be sent."""
         if self.left <= 0 or not number:
             return None
-        self.left -= 1
         data = await session.ask_for_content()
         if isinstance(data, Trouble) or not data.is_intermediate:
             return Delivered(data)
@@ -75,4 +74,7 @@ class Messages:
             test=f"{test.name}: {test.title}",
         )
         content = await session.send_content(letter.octets(datetime.now(UTC)))
-        return Delivered(data, content, number)
+        delivered = Delivered(data, content, number)
+        # What is refused was not sent: whoever refuses all forms late is tried with all of them.
+        self.left -= len(delivered.numbers)
+        return delivered
