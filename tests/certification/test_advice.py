@@ -6,21 +6,15 @@ import re
 
 import pytest
 
-from countersign.certification import catalogue
 from countersign.certification.advice import NONE, Software, advice_for
-from countersign.certification.forms import FORMS
+from countersign.certification.catalogue import all_tests
 from countersign.cli.configurations import whole_reference
 
-EARLIER = (
-    catalogue.ADDRESS,
-    *catalogue.BEFORE_RELAY,
-    *(form.test for form in FORMS),
-    catalogue.REVERSE_DNS,
-)
-NAMES = [test.name for test in EARLIER]
+NAMES = [test.name for test in all_tests()]
+SENDING = ("sender-session-id", "sender-true", "sender-once", "sender-forgotten")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *SENDING])
 def test_every_test_has_advice_for_every_program(name: str) -> None:
     advice = advice_for(name)
     assert advice is not NONE
@@ -57,7 +51,7 @@ def test_the_verification_names_settings_of_our_own_gateway() -> None:
     for name in ("verification", "verification-suspension", "sender-true", "control"):
         assert advice_for(name).gateway
     reference = whole_reference()
-    for name in NAMES:
+    for name in (*NAMES, *SENDING):
         for section, setting in re.findall(
             r"(receiving|verification|tls|storage|sending)\.([a-z_]+)", advice_for(name).gateway
         ):

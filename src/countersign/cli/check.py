@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from countersign.cli.check_replica import replica_warnings
+from countersign.cli.check_server import check_server
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.gateway.config import BackendKind, Config
 from countersign.gateway.parts import open_registry, open_resolver
@@ -22,7 +23,11 @@ from countersign.registry.lookup import RegistryUnavailableError, Standing
 from countersign.transport.conversation import ConversationError, connect
 from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError
 
-app = typer.Typer(help="Check a configuration, or how a host stands.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check a configuration, how a host stands, or a server before you apply.",
+    no_args_is_help=True,
+)
+app.command("server")(check_server)
 console = Console(soft_wrap=True)
 
 

@@ -1,0 +1,1 @@
+"""The parts of `countersign check server`: which tests, how they are run, how they are shown."""
