@@ -53,6 +53,7 @@ listen = "127.0.0.1:{web}"
 state_directory = "{self.state}"
 zone = "{ZONE}"
 reserved_names = true
+certification.mailbox.listen = []
 
 [primary]
 listen = ["{self.endpoint}"]

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from countersign.cli import (
     registrar_jobs,
     registrar_keys,
+    registrar_mailbox,
     registrar_primary,
     registrar_secondaries,
     registrar_staff,
@@ -36,6 +37,7 @@ app.add_typer(registrar_keys.app, name="keys")
 app.add_typer(registrar_jobs.app, name="jobs")
 app.add_typer(registrar_secondaries.app, name="secondaries")
 app.command()(registrar_primary.primary)
+app.command()(registrar_mailbox.mailbox)
 console = Console(soft_wrap=True)
 
 

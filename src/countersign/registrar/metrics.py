@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import select
 
 from countersign.registrar.jobs.queue import counts
+from countersign.registrar.mailbox import metrics as mailbox_metrics
 from countersign.registrar.operations.office import Office
 from countersign.registrar.primary.metrics import ZoneCollector, collect_files
 from countersign.storage.database.publication import StateCount
@@ -47,8 +48,9 @@ class RegistrarCollector(Collector):
 def serve_metrics(office: Office, registry: CollectorRegistry | None = None) -> Callable[[], None]:
     """Serve /metrics where the configuration says, if at all; returns what stops it.
 
-    registry: with what this process counts itself; default: with what the primary beside it
-    counts. Raises :class:`OSError` and :class:`ValueError` for an address that cannot be used.
+    registry: with what this process counts itself; default: with what the primary and the
+    test mailbox beside it count. Raises :class:`OSError` and :class:`ValueError` for an address
+    that cannot be used.
     """
     endpoint = office.config.metrics.listen
     if not endpoint:
@@ -59,6 +61,7 @@ def serve_metrics(office: Office, registry: CollectorRegistry | None = None) -> 
     if registry is None:
         registry = CollectorRegistry()
         collect_files(office.config, registry)
+        mailbox_metrics.collect_files(office.config, registry)
     registry.register(RegistrarCollector(office))
     registry.register(ZoneCollector(office))
     server, _thread = start_http_server(int(port), host.strip("[]"), registry=registry)

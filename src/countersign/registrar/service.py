@@ -1,6 +1,7 @@
 """The registrar as a service: website, API and workers in one process; or workers alone.
 
-The primary name server is a process beside the service, which keeps it running.
+The primary name server and the test mailbox are processes beside the service, which keeps them
+running.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.jobs.handlers import KINDS
 from countersign.registrar.jobs.worker import Workers
 from countersign.registrar.mail.posting import mail_directory
+from countersign.registrar.mailbox.inside import MailboxProcess
 from countersign.registrar.metrics import serve_metrics
 from countersign.registrar.opening import OpeningError, has_staff, open_office
 from countersign.registrar.operations.office import Office
@@ -61,7 +63,12 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
             )
         )
         _publish(office)
-        with _quiet_signals(server), _primary(office), _working(office, config.jobs):
+        with (
+            _quiet_signals(server),
+            _primary(office),
+            _mailbox(office),
+            _working(office, config.jobs),
+        ):
             _tell_of_first_start(office)
             _tell_of_letters(config)
             _load_cities()
@@ -126,6 +133,18 @@ def _primary(office: Office) -> Iterator[None]:
         return
     with PrimaryProcess(office.config) as process:
         log.info("primary runs beside the service", listen=process.listening)
+        yield
+
+
+@contextlib.contextmanager
+def _mailbox(office: Office) -> Iterator[None]:
+    """Keep the test mailbox running beside the block, if it is to be here."""
+    settings = office.config.certification.mailbox
+    if not settings.inside or not settings.listen:
+        yield
+        return
+    with MailboxProcess(office.config) as process:
+        log.info("mailbox runs beside the service", listen=process.listening)
         yield
 
 

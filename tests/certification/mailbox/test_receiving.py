@@ -133,7 +133,7 @@ async def test_a_store_that_does_not_answer_is_one_that_is_away() -> None:
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    store.deliver = never  # type: ignore[method-assign]
+    store.deliver = never  # type: ignore[method-assign, assignment]
     async with (
         mailbox_for(store, limits={"answer_seconds": 0.2}) as mailbox,
         client_of(mailbox) as client,

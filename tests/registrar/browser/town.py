@@ -163,6 +163,7 @@ networks = ["127.0.0.0/8"]
 port = {smtp_port}
 hello = "probe.registry.example"
 foreign_domain = "victim.example"
+mailbox.listen = ["127.0.0.1:0"]
 pause = 0
 networks = ["127.60.0.0/16"]
 nameservers = ["{dns.endpoint}"]

@@ -49,6 +49,7 @@ def config_file(tmp_path: Path, database_url: str, port: int) -> Path:
         f'url = "http://localhost:{port}"\nlisten = "127.0.0.1:{port}"\n'
         f'state_directory = "{tmp_path}/state"\ndatabase = "{database_url}"\n'
         'reserved_names = true\nprimary.listen = ["127.0.0.1:0"]\n'
+        'certification.mailbox.listen = ["127.0.0.1:0"]\n'
     )
     return file
 

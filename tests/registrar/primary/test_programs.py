@@ -48,6 +48,7 @@ state_directory = "{self.state}"
 database = "{database_url}"
 reserved_names = true
 metrics.listen = "127.0.0.1:{self.metrics}"
+certification.mailbox.listen = []
 
 [primary]
 listen = ["127.0.0.1:{self.primary}"]

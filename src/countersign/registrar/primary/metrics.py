@@ -1,27 +1,25 @@
 """Prometheus metrics of the primary.
 
-Its counters are in memory-mapped files where the service reads them (see `inside.py`), or, in a
+Its counters are in memory-mapped files where the service reads them (see `beside/`), or, in a
 process of its own that serves /metrics itself, in the process. What the database knows, how far
 each secondary is, whoever is asked reads there.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from countersign.registrar.beside.metrics import collect_directory
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.operations.office import Office
 from countersign.registrar.queries.secondaries import statuses, zone_status
 from countersign.registrar.state import state_directory
 
-DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _NAMESPACE = "countersign_primary"
 
 
@@ -97,21 +95,6 @@ def metrics_directory(config: RegistrarConfig) -> Path:
     return state_directory(config) / "primary-metrics"
 
 
-def prepare_directory(directory: Path) -> None:
-    """Make the directory, empty of an earlier run's files. Raises :class:`OSError`."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in directory.glob("*.db"):
-        file.unlink(missing_ok=True)
-
-
-def forget_process(directory: Path, pid: int) -> None:
-    """Drop the gauges of a process that has ended; its counters go on counting."""
-    with contextlib.suppress(OSError):
-        mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
-
-
 def collect_files(config: RegistrarConfig, registry: CollectorRegistry) -> None:
     """Let a registry show what the primary beside this service counts."""
-    directory = metrics_directory(config)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
+    collect_directory(metrics_directory(config), registry)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry
 
+from countersign.registrar.beside.program import Ready, first_of, stopping
 from countersign.registrar.opening import OpeningError
 from countersign.registrar.operations.office import Office
 from countersign.registrar.primary.answering import Answering
@@ -126,7 +127,7 @@ class Primary:
 
         try:
             with Watcher(self._office.database, ZONE, ring):
-                await _first_of(stop, tasks)
+                await first_of(stop, tasks)
         finally:
             await self._serving.stop()
             await self._notifier.stop()
@@ -150,18 +151,18 @@ class Primary:
 def run_primary(
     office: Office,
     *,
-    ready: Callable[[list[str]], None],
-    metrics: PrimaryMetrics,
+    ready: Ready,
+    registry: CollectorRegistry | None = None,
     lifeline: int | None = None,
 ) -> None:
-    """Serve the zone until SIGTERM, SIGINT, or the end of what ``lifeline`` reads from.
+    """Serve the zone until it is time to stop; see `beside/program.py`.
 
-    ready: called with the addresses once they are listened on. lifeline: a descriptor; SIGINT is
-    then its other end's affair. Raises :class:`OpeningError`.
+    Raises :class:`OpeningError`.
     """
     if not office.config.primary.listen:
         raise OpeningError(_NO_LISTENER)
     _allow_many_files()
+    metrics = PrimaryMetrics(registry)
     sockets = Sockets()
     try:
         sockets.bind(office.config.primary.listen)
@@ -189,7 +190,7 @@ async def _run(
     lifeline: int | None,
 ) -> bool:
     """Serve until it is time to stop, or the copy was deleted: tell whether it was."""
-    async with _stopping(lifeline) as stop:
+    async with stopping(lifeline) as stop:
         primary = Primary(office, copy, sockets, metrics)
         log.info("primary serves", zone=office.config.zone, listen=sockets.addresses)
         try:
@@ -202,31 +203,6 @@ async def _run(
 
 def _said(_: list[str]) -> None:
     """Say nothing: where it listens was told."""
-
-
-@contextlib.asynccontextmanager
-async def _stopping(lifeline: int | None) -> AsyncIterator[asyncio.Event]:
-    """Give an event that happens when it is time to stop."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    # Ctrl-C reaches the whole foreground group: the service decides what it means.
-    loop.add_signal_handler(signal.SIGINT, stop.set if lifeline is None else lambda: None)
-    if lifeline is not None:
-        loop.add_reader(lifeline, stop.set)
-    try:
-        yield stop
-    finally:
-        if lifeline is not None:
-            loop.remove_reader(lifeline)
-
-
-async def _first_of(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait until it is time to stop. A part that ends by itself is a fault: raises what it did."""
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    for task in done:
-        task.result()
 
 
 def _allow_many_files() -> None:

@@ -1,0 +1,16 @@
+"""The test mailbox as a program of its own: `countersign registrar mailbox`."""
+
+from __future__ import annotations
+
+from countersign.registrar.beside import program
+from countersign.registrar.config import RegistrarConfig
+from countersign.registrar.mailbox.process import run_mailbox
+
+
+def run_alone(config: RegistrarConfig, ready: program.Ready | None = None) -> None:
+    """Run the test mailbox until SIGTERM or SIGINT.
+
+    ready: called with its addresses once it listens. Raises
+    :class:`~countersign.registrar.opening.OpeningError`.
+    """
+    program.run_alone(config, run_mailbox, ready)
