@@ -19,6 +19,8 @@ GOOD: dict[str, str] = {
     "RSET": "250 2.0.0 Ok",
     "QUIT": "221 2.0.0 Bye",
     "MAIL": "250 2.1.0 Ok",
+    "DATA": "354 End data with <CR><LF>.<CR><LF>",
+    ".": "250 2.0.0 Ok: queued",
     "RCPT": "550 5.7.1 Relaying denied",
     "RCPT TO:<postmaster@local.example>": "250 2.1.5 Ok",
     "RCPT TO:<abuse@local.example>": "250 2.1.5 Ok",
@@ -28,21 +30,62 @@ GOOD_IN_TLS = GOOD | {"XVERIFY": "550 5.7.1 FALSE"}
 
 
 @dataclass
+class _Dialogue:
+    """What was said before on a connection."""
+
+    has_hello: bool = False
+    has_sender: bool = False
+
+    def refusal(self, command: str) -> str:
+        """The answer to what is out of order; empty if nothing is."""
+        verb, _, argument = command.partition(" ")
+        if verb == "XVERIFY" and not self.has_hello:
+            return "503 5.5.1 EHLO first"
+        if verb == "XVERIFY" and not (len(argument) == 128 and argument.isalnum()):
+            return "501 5.5.4 No session ID"
+        if verb.upper() == "RCPT" and not self.has_sender:
+            return "503 5.5.1 MAIL first"
+        return ""
+
+    def note(self, command: str, answer: str) -> None:
+        verb = command.partition(" ")[0].upper()
+        if not answer.startswith("2"):
+            return
+        self.has_hello |= verb in ("EHLO", "HELO")
+        if verb in ("EHLO", "HELO", "RSET", "MAIL"):
+            self.has_sender = verb == "MAIL"
+
+
+@dataclass
 class FaultyServer:
-    """Answers each command by the longest key that it begins with."""
+    """Answers each command by the longest key that it begins with.
+
+    The answer "." is that to content, which is thrown away.
+    """
 
     clear: Mapping[str, str] = field(default_factory=dict)
     """Answers outside TLS in place of the good ones; empty: none at all."""
     in_tls: Mapping[str, str] = field(default_factory=dict)
     clear_keywords: tuple[str, ...] = ("PIPELINING", "STARTTLS")
     tls_keywords: tuple[str, ...] = ("PIPELINING", "XSESSIONID", "XVERIFY")
+    host: str = "mail.local.example"
     greeting: str = "220 mail.local.example ESMTP"
     keeps_input: bool = False
     """The fault of CVE-2011-0411: what came before the handshake is obeyed inside TLS."""
     answers_early: bool = False
     """What came before the handshake is answered in clear."""
+    keeps_state: bool = False
+    """EHLO and MAIL in clear still hold inside TLS."""
+    takes_any_order: bool = False
+    """Answers questions before EHLO, and recipients before MAIL."""
+    never_suspends: bool = False
+    """Goes on answering after a wrong session ID."""
     closes_after: int = 10**9
     """Commands on one connection after which it is closed without a word."""
+    ends: tuple[bytes, ...] = (b"\r\n.\r\n",)
+    """What ends content: others are the fault of SMTP smuggling."""
+    seconds_per_octet: float = 0
+    """A tarpit gives its answers octet by octet."""
     tls_version: ssl.TLSVersion | None = None
     """The only version that is spoken."""
     directory: Path = Path()
@@ -52,12 +95,13 @@ class FaultyServer:
     open_now: int = 0
     most_open: int = 0
     commands: list[str] = field(default_factory=list)
+    suspended: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[FaultyServer]:
         self.address = fresh_address()
         pair = directory / "pair.pem"
-        pair.write_bytes(make_self_signed("mail.local.example"))
+        pair.write_bytes(make_self_signed(self.host))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(pair)
         if self.tls_version is not None:
@@ -88,7 +132,7 @@ class FaultyServer:
         try:
             with contextlib.suppress(OSError):
                 if self.greeting:
-                    stream.write(f"{self.greeting}\r\n".encode())
+                    await self._say(stream, self.greeting)
                 await self._converse(stream)
         finally:
             self.open_now -= 1
@@ -98,6 +142,7 @@ class FaultyServer:
         waiting = b""
         in_tls = False
         count = 0
+        dialogue = _Dialogue()
         while data := await stream.read():
             waiting += data
             while b"\r\n" in waiting:
@@ -110,13 +155,43 @@ class FaultyServer:
                 if command == "STARTTLS" and not in_tls and "STARTTLS" not in self.clear:
                     waiting = await self._upgrade(stream, waiting)
                     in_tls = True
+                    dialogue = dialogue if self.keeps_state else _Dialogue()
                     continue
-                answer = self._answer(command, in_tls)
+                answer = "" if self.takes_any_order else dialogue.refusal(command)
+                answer = answer or self._answer(command, in_tls)
+                if in_tls and command.startswith("XVERIFY"):
+                    answer = self._suspend(answer, stream.peer()[0])
+                dialogue.note(command, answer)
                 if not answer:
                     await asyncio.get_running_loop().create_future()
-                stream.write(f"{answer}\r\n".encode())
+                await self._say(stream, answer)
                 if answer.startswith(("421", "221")):
                     return
+                if answer.startswith("354") and command.upper() == "DATA":
+                    waiting = await self._content(stream, waiting)
+                    await self._say(stream, self._answer(".", in_tls))
+
+    async def _say(self, stream: Stream, answer: str) -> None:
+        octets = f"{answer}\r\n".encode()
+        if not self.seconds_per_octet:
+            stream.write(octets)
+            return
+        for octet in octets:
+            # A tarpit is slow by definition.
+            await asyncio.sleep(self.seconds_per_octet)
+            stream.write(bytes([octet]))
+
+    async def _content(self, stream: Stream, waiting: bytes) -> bytes:
+        """Read to the first end of content; return what came behind it."""
+        content = b"\r\n" + waiting
+        while True:
+            found = [(content.find(end), end) for end in self.ends if end in content]
+            if found:
+                start, end = min(found)
+                return content[start + len(end) :]
+            if not (data := await stream.read()):
+                raise StreamClosedError("no end of content")
+            content += data
 
     async def _upgrade(self, stream: Stream, waiting: bytes) -> bytes:
         stream.write(b"220 2.0.0 Ready to start TLS\r\n")
@@ -128,13 +203,22 @@ class FaultyServer:
             raise StreamClosedError("no handshake") from error
         return waiting if self.keeps_input else b""
 
+    def _suspend(self, answer: str, asker: str) -> str:
+        """Answer FALSE once to each asker."""
+        if not answer.endswith("FALSE") or self.never_suspends:
+            return answer
+        if asker in self.suspended:
+            return "450 4.7.1 Questions are suspended"
+        self.suspended.add(asker)
+        return answer
+
     def _answer(self, command: str, in_tls: bool) -> str:
         if command.startswith("EHLO"):
             keywords = self.tls_keywords if in_tls else self.clear_keywords
             changed = (self.in_tls if in_tls else self.clear).get("EHLO")
             if changed is not None:
                 return changed
-            return "\r\n".join(f"250-{line}" for line in ("mail.local.example", *keywords)) + (
+            return "\r\n".join(f"250-{line}" for line in (self.host, *keywords)) + (
                 "\r\n250 8BITMIME"
             )
         answers = GOOD_IN_TLS | dict(self.in_tls) if in_tls else GOOD | dict(self.clear)

@@ -91,7 +91,10 @@ async def test_our_own_gateway_passes_the_whole_battery(tmp_path: Path, dns: Dns
         assert {form.test.name for form in forms_for(names)} <= verdicts(result).keys()
         # A wrong ID suspends questions: a second run at once says so, and fails nobody.
         again = await run(dns, gateway.address, gateway.port)
-        assert not_passed(again) == {"verification": UNTESTED}
+        assert not_passed(again) == {
+            "verification": UNTESTED,
+            "verification-suspension": UNTESTED,
+        }
         assert again.verdict is UNTESTED
 
 
@@ -114,7 +117,7 @@ async def test_a_good_server_passes_and_is_spoken_to_politely(
     assert result.verdict is PASSED
     assert told == [one.name for one in result.outcomes]
     assert server.most_open == 1
-    assert server.connections <= 10
+    assert server.connections <= 16
     assert not [command for command in server.commands if command.startswith(("DATA", "BDAT"))]
     assert {c for c in server.commands if c.startswith("EHLO")} == {"EHLO registrar.example"}
     assert len([c for c in server.commands if c.startswith(("RCPT", "rcpt"))]) > 35
@@ -375,7 +378,7 @@ async def test_a_tarpit_cannot_be_tested_and_costs_no_more_than_its_time(
     # It greets, and is silent later on: after some silences it is left alone.
     server = FaultyServer(in_tls={"RCPT TO:<relay": ""})
     result = await examine(server, dns, tmp_path, timeout=0.3)
-    assert server.connections <= 8
+    assert server.connections <= 14
     assert "left alone" in find(result, "relay-percent").explanation
     assert result.verdict is UNTESTED
     for silent in ("EHLO", "AUTH", "MAIL", "RCPT"):
@@ -432,7 +435,7 @@ async def test_a_server_that_takes_no_more_connections_is_left_alone(
     server = Leaving()
     result = await examine(server, dns, tmp_path)
     assert result.verdict is UNTESTED
-    assert server.connections <= 8
+    assert server.connections <= 10
 
 
 # -- addresses -----------------------------------------------------------------------------

@@ -218,8 +218,6 @@ QUESTIONS = (
 )
 """Of the verification protocol, in their order: a wrong ID suspends all that come after it."""
 SUBMITTING = (SUBMISSION_AUTH, SUBMISSION, SUBMISSIONS)
-NEED_TLS = (POSTMASTER, ABUSE, VERIFICATION, INJECTION)
-"""Made inside TLS only."""
 
 
 def all_tests() -> tuple[Test, ...]:

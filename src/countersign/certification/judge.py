@@ -10,7 +10,6 @@ from countersign.certification.said import (
     Said,
     Trouble,
     is_accepted,
-    is_lost,
     is_refused,
     words,
 )
@@ -81,10 +80,24 @@ def judge_auth_in_clear(extensions: Mapping[str, str], attempts: Mapping[str, Sa
     for mechanism, said in attempts.items():
         if is_accepted(said) or (isinstance(said, Reply) and said.is_intermediate):
             return failed(f"AUTH {mechanism} is not offered outside TLS, and taken all the same.")
+    if _was_looked_up(attempts):
+        return failed("AUTH is not offered outside TLS, and a password is looked up all the same.")
     for mechanism, said in attempts.items():
         if not is_refused(said):
             return untested(f"To AUTH {mechanism} the server {words(said)}.")
     return passed("AUTH is neither offered nor taken outside TLS.")
+
+
+GIVEN_AT_ONCE = "PLAIN with a password"
+"""The attempt that gives one at once, made up by chance."""
+
+
+def _was_looked_up(attempts: Mapping[str, Said]) -> bool:
+    """Tell whether a wrong password was refused as wrong, where AUTH itself was not."""
+    codes = {
+        mechanism: said.code for mechanism, said in attempts.items() if isinstance(said, Reply)
+    }
+    return codes.get(GIVEN_AT_ONCE) == 535 and codes.get("PLAIN") not in (None, 535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,37 +179,21 @@ def judge_verification_in_clear(extensions: Mapping[str, str], said: Said) -> Ju
     offered = [keyword for keyword in ("XSESSIONID", "XVERIFY") if keyword in extensions]
     if offered:
         return failed(f"{' and '.join(offered)} must not be offered outside TLS.")
-    if is_accepted(said) or _says(said, 550, "FALSE"):
+    if is_accepted(said) or says_false(said):
         return failed(f"To XVERIFY outside TLS the server {words(said)}.")
     if is_refused(said):
         return passed("Nothing is said of sessions outside TLS.")
     return untested(f"To XVERIFY outside TLS the server {words(said)}.")
 
 
-def judge_verification(
-    extensions: Mapping[str, str], said: Said | None, *, answered_elsewhere: bool
-) -> Judgement:
-    """Judge the answer to a question about an ID that the server never gave.
-
-    ``answered_elsewhere``: another address of the host has answered FALSE just before.
-    """
-    missing = [keyword for keyword in ("XSESSIONID", "XVERIFY") if keyword not in extensions]
-    if missing or said is None:
-        return failed(f"Inside TLS the server does not offer {' and '.join(missing)}.")
-    if _says(said, 550, "FALSE"):
-        return passed("About an ID that it never gave the server answers FALSE.")
-    if isinstance(said, Reply) and said.code == 450:
-        if answered_elsewhere:
-            return passed("After a wrong ID at another address, questions are suspended.")
-        return untested("The server answers no questions of the tester at present.")
-    if is_lost(said) or (isinstance(said, Reply) and said.is_transient):
-        return untested(f"To XVERIFY the server {words(said)}.")
-    return failed(f"About an ID that it never gave the server {words(said)}, and not FALSE.")
-
-
 def says_false(said: Said | None) -> bool:
     """Tell whether a question was answered FALSE."""
     return _says(said, 550, "FALSE")
+
+
+def says_true(said: Said | None) -> bool:
+    """Tell whether a question was answered TRUE."""
+    return _says(said, 250, "TRUE")
 
 
 def _says(said: Said | None, code: int, word: str) -> bool:

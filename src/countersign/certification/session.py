@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ssl
 from collections.abc import Mapping
@@ -102,6 +103,23 @@ class Session:
         dialogue = self._conversation.dialogue
         return await self._answer(dialogue.content(content) + dialogue.end_of_content())
 
+    async def send(self, octets: bytes, *, replies: int = 1) -> Said:
+        """Send octets as they are, whatever the protocol says; return the first reply to them.
+
+        ``replies``: how many may come; more are trouble.
+        """
+        return await self._answer(self._conversation.dialogue.raw(octets, replies=replies))
+
+    async def next_reply(self) -> Said:
+        """Wait for one more reply to what was sent."""
+        return await self._answer(b"")
+
+    async def quit(self) -> Said:
+        """Say QUIT, also to a server that may have left by now, and return the next reply."""
+        with contextlib.suppress(ConversationError):
+            self._conversation.send(self._conversation.dialogue.quit())
+        return await self.next_reply()
+
     def expect_reply(self) -> None:
         """Let one more reply come than commands were sent."""
         self._conversation.dialogue.raw(b"")
@@ -140,6 +158,11 @@ class Session:
         tls = self._conversation.stream.tls()
         cipher = tls.cipher() if tls is not None else None
         return None if tls is None or cipher is None else Tls(tls.version() or "?", cipher[0])
+
+    def certificate(self) -> bytes | None:
+        """Return the server's certificate in DER; None outside TLS, or if it shows none."""
+        tls = self._conversation.stream.tls() if self.tls() is not None else None
+        return None if tls is None else tls.getpeercert(binary_form=True)
 
     def _note_tls(self) -> None:
         if (tls := self.tls()) is not None:

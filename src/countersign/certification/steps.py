@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from countersign.certification import catalogue
 from countersign.certification.backscatter import check_backscatter
 from countersign.certification.catalogue import Test
-from countersign.certification.checks import check_in_clear, check_in_tls, check_injection
+from countersign.certification.checks import (
+    check_in_clear,
+    check_in_tls,
+    check_injection,
+    check_questions,
+    check_reset,
+    check_smuggling,
+    check_strangers,
+    tests_in_tls,
+)
 from countersign.certification.forms import forms_for
 from countersign.certification.relay import RelayTests
 from countersign.certification.submission import check_submission, check_submissions
@@ -15,23 +24,6 @@ from countersign.certification.target import judge_reverse
 from countersign.certification.traps import check_traps
 from countersign.certification.turns import Turns
 from countersign.certification.visit import Step, Visit
-
-
-async def _in_clear(visit: Visit) -> None:
-    visit.is_over = not await check_in_clear(visit.caller, visit.sheet)
-
-
-async def _in_tls(visit: Visit) -> None:
-    inside = await check_in_tls(
-        visit.caller, visit.sheet, visit.names, answered_elsewhere=visit.answered_elsewhere
-    )
-    visit.has_tls, visit.answered_false = inside.has_tls, inside.answered_false
-    if not inside.has_tls:
-        visit.sheet.add_missing(catalogue.NEED_TLS, "This test needs TLS.")
-
-
-async def _injection(visit: Visit) -> None:
-    await check_injection(visit.caller, visit.sheet)
 
 
 async def _envelopes(visit: Visit) -> None:
@@ -72,28 +64,13 @@ async def _reverse(visit: Visit) -> None:
 
 
 STEPS: tuple[Step, ...] = (
-    Step(
-        _in_clear,
-        lambda visit: (
-            catalogue.CONNECTION,
-            catalogue.HELLO,
-            catalogue.CLIENT_OVERRIDE,
-            catalogue.VERIFICATION_IN_CLEAR,
-            catalogue.AUTH_IN_CLEAR,
-        ),
-        is_always_made=True,
-    ),
-    Step(
-        _in_tls,
-        lambda visit: (
-            catalogue.START_TLS,
-            catalogue.POSTMASTER,
-            catalogue.ABUSE,
-            catalogue.VERIFICATION,
-        ),
-        is_always_made=True,
-    ),
-    Step(_injection, lambda visit: (catalogue.INJECTION,), needs_tls=True),
+    Step(check_in_clear, lambda visit: catalogue.IN_CLEAR, is_always_made=True),
+    Step(check_in_tls, tests_in_tls, is_always_made=True),
+    Step(check_injection, lambda visit: (catalogue.INJECTION,), needs_tls=True),
+    Step(check_reset, lambda visit: (catalogue.RESET,), needs_tls=True),
+    Step(check_strangers, lambda visit: catalogue.STRANGERS, needs_tls=True),
+    Step(check_questions, lambda visit: catalogue.QUESTIONS, needs_tls=True),
+    Step(check_smuggling, lambda visit: (catalogue.SMUGGLING,)),
     Step(check_submission, _submission_tests),
     Step(check_submissions, _submissions_tests),
     Step(_envelopes, _envelope_tests),
