@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,67 +26,13 @@ ALL = {"RCPT": "250 2.1.5 Ok", "rcpt": "250 2.1.5 Ok"}
 """Answers of a server that takes any recipient."""
 
 
-@dataclass
-class TakingServer(FaultyServer):
-    """Takes messages after DATA; the answer to a message is that of the key ".\"."""
-
-    tls_first: bool = False
-    messages: list[tuple[list[str], str]] = field(default_factory=list)
-    """RCPT commands that were accepted in the transaction, and the content."""
-
-    async def _converse(self, stream: Stream) -> None:
-        in_tls, waiting, count = self.tls_first, b"", 0
-        recipients: list[str] = []
-        while data := await stream.read():
-            waiting += data
-            while b"\r\n" in waiting:
-                line, waiting = waiting.split(b"\r\n", 1)
-                command = line.decode("utf-8", "replace")
-                self.commands.append(command)
-                count += 1
-                if count > self.closes_after:
-                    return
-                if command == "STARTTLS" and not in_tls:
-                    waiting = await self._upgrade(stream, waiting)
-                    in_tls = True
-                    continue
-                answer = self._answer(command, in_tls)
-                if command.upper().startswith("RCPT") and answer.startswith("250"):
-                    recipients.append(command)
-                elif command.startswith(("MAIL", "RSET", "EHLO")):
-                    recipients = []
-                if not answer:
-                    await asyncio.get_running_loop().create_future()
-                stream.write(f"{answer}\r\n".encode())
-                if answer.startswith(("421", "221")):
-                    return
-                if answer.startswith("354"):
-                    content, waiting = await self._content(stream, waiting)
-                    self.messages.append((recipients, content))
-                    recipients = []
-                    if not (answer := self._answer(".", in_tls)):
-                        return
-                    stream.write(f"{answer}\r\n".encode())
-
-    async def _content(self, stream: Stream, waiting: bytes) -> tuple[str, bytes]:
-        while b"\r\n.\r\n" not in waiting and (data := await stream.read()):
-            waiting += data
-        content, _, rest = waiting.partition(b"\r\n.\r\n")
-        return content.decode(), rest
-
-    async def _serve(self, stream: Stream) -> None:
-        if self.tls_first:
-            try:
-                await stream.start_tls(self._tls, server_side=True)
-            except OSError:
-                return
-        await super()._serve(stream)
+TakingServer = FaultyServer
 
 
-def taking(clear: Mapping[str, str] = {}, **changes: Any) -> TakingServer:
+def taking(clear: Mapping[str, str] = {}, **changes: Any) -> FaultyServer:
     """Return a server that takes any message for recipients that it accepts."""
     answers = {"DATA": "354 Go on", ".": "250 2.0.0 Queued", "AUTH": "535 5.7.8 No"} | dict(clear)
-    return TakingServer(answers, answers, **changes)
+    return FaultyServer(answers, answers, **changes)
 
 
 @asynccontextmanager
