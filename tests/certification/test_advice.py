@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
+from countersign.certification import advice
 from countersign.certification.advice import NONE, Software, advice_for
 from countersign.certification.catalogue import all_tests
 from countersign.cli.configurations import whole_reference
@@ -14,13 +17,28 @@ NAMES = [test.name for test in all_tests()]
 SENDING = ("sender-session-id", "sender-true", "sender-once", "sender-forgotten")
 
 
+def named() -> set[str]:
+    """All names in the files, but for patterns."""
+    return {
+        name
+        for file in Path(advice.__file__).parent.glob("*.toml")
+        for entry in tomllib.loads(file.read_text())["advice"]
+        for name in entry["tests"]
+        if "*" not in name
+    }
+
+
 @pytest.mark.parametrize("name", [*NAMES, *SENDING])
 def test_every_test_has_advice_for_every_program(name: str) -> None:
-    advice = advice_for(name)
-    assert advice is not NONE
-    assert 40 < len(advice.why) < 700
-    assert set(advice.fix) == set(Software)
-    assert all(20 < len(text) < 1600 for text in advice.fix.values())
+    found = advice_for(name)
+    assert found is not NONE
+    assert 40 < len(found.why) < 700
+    assert set(found.fix) == set(Software)
+    assert all(20 < len(text) < 1600 for text in found.fix.values())
+
+
+def test_no_advice_is_for_a_test_that_there_is_not() -> None:
+    assert named() <= {*NAMES, *SENDING}
 
 
 def test_a_name_that_nobody_knows_has_no_advice_and_no_error() -> None:

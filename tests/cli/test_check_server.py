@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,6 +123,10 @@ def test_an_open_postfix_fails_when_the_message_arrives(tmp_path: Path) -> None:
     assert "FAILED. The message arrived at the registrar's test mailbox" in words
     assert "smtpd_relay_restrictions = permit_mynetworks" in words
     assert "relay_from_hosts" not in words
+    # Many tests were not made for one reason: it is told once.
+    assert words.count("could not test. The server took 3 messages") == 1
+    # The server finds the mailbox by its transport_maps here.
+    assert f"{FOREIGN} has no MX record" in " ".join(result.stderr.split())
 
 
 @pytest.mark.peer
@@ -141,8 +146,11 @@ def test_an_open_postfix_is_neither_passed_nor_failed_without_a_mailbox(tmp_path
 
 @pytest.mark.peer
 def test_a_single_test_may_be_made(tmp_path: Path) -> None:
+    mailbox = f"127.0.0.1:{free_port()}"
     with postfix_at_work(tmp_path) as world:
-        result = invoke(*world.options("--yes", "--json", "--only", "relay-percent*"))
+        result = invoke(
+            *world.options("--yes", "--json", "--only", "relay-percent*", "--mailbox", mailbox)
+        )
     assert result.exit_code == 0, result.output
     report = Report.from_dict(json.loads(result.stdout))
     names = {finding.name for finding in report.findings()} - {"address", "connection"}
@@ -166,6 +174,14 @@ def test_a_private_address_is_not_tested_unless_it_is_permitted() -> None:
         result = invoke(HOST, "--yes", "--nameserver", endpoint)
     assert "None of the host's addresses is a public one" in " ".join(result.stdout.split())
     assert result.exit_code == 1
+
+
+def test_a_mailbox_that_cannot_listen_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = invoke(HOST, "--yes", "--mailbox", endpoint, "--foreign-domain", FOREIGN)
+    assert result.exit_code == 2
+    assert f"{endpoint}: Address already in use" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])

@@ -54,7 +54,8 @@ from countersign.cli.server_check.selection import (
     print_list,
 )
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
-from countersign.settings.values import Endpoint
+from countersign.settings.log import configure_log
+from countersign.settings.values import Endpoint, Log
 
 EXIT = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.COULD_NOT_TEST: 2}
 _TIMEOUT, _PAUSE, _WAIT = 30.0, 2.0, 60.0
@@ -181,6 +182,8 @@ def _is_responsible(host: str) -> bool:
 
 
 def _run(plan: Plan) -> Report:
+    # What the mailbox does is in the report; only what breaks is told besides.
+    configure_log(Log(level="error", format="console"))
     try:
         result = asyncio.run(run(plan, errors))
     except (AddressSyntaxError, ListenError) as error:

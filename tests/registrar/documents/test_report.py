@@ -102,6 +102,16 @@ def test_what_failed_in_the_same_way_is_advised_once() -> None:
     assert all(f"What was found of {name}." in text for name in forms)
 
 
+def test_what_was_not_made_for_one_reason_is_told_once() -> None:
+    names = [f"relay-{place}" for place in ("from-null", "quoted", "bang", "percent", "in-clear")]
+    one = result(
+        *(outcome(name, Verdict.COULD_NOT_TEST, explanation="It was enough.") for name in names)
+    )
+    text = flat(report_pdf(one_perspective(one), issuer=ISSUER, made_at=MADE_AT))
+    assert text.count("It was enough.") == 1
+    assert "Title of relay-from-null; Title of relay-quoted;" in text
+
+
 def test_could_not_test_is_never_shown_as_failed() -> None:
     one = result(outcome("starttls", Verdict.COULD_NOT_TEST))
     text = flat(report_pdf(report_of(one, None, None), issuer=ISSUER, made_at=MADE_AT))

@@ -9,6 +9,9 @@ from countersign.certification.advice import Advice, advice_for
 from countersign.certification.outcome import TestOutcome
 from countersign.certification.report import Finding
 
+FEW = 3
+"""Tests that could not be made for one reason, and are still told of one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Matter:
@@ -40,3 +43,13 @@ def telling(finding: Finding) -> list[tuple[str, TestOutcome]]:
             key = (outcome.address, outcome.explanation)
             found.setdefault(key, ([], outcome))[0].append(label)
     return [(", ".join(labels), outcome) for labels, outcome in found.values()]
+
+
+def by_reason(findings: Iterable[Finding]) -> tuple[list[list[Finding]], list[Finding]]:
+    """Return groups of more than `FEW` findings with the same explanations; and all others."""
+    groups: dict[tuple[tuple[str, str], ...], list[Finding]] = {}
+    for finding in findings:
+        reasons = tuple((one.address, one.explanation) for _, one in telling(finding))
+        groups.setdefault(reasons, []).append(finding)
+    several = [group for group in groups.values() if len(group) > FEW]
+    return several, [one for group in groups.values() if len(group) <= FEW for one in group]

@@ -10,7 +10,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from countersign.certification.advice import INDENT, Advice, Software
-from countersign.certification.advice.grouping import Matter, matters
+from countersign.certification.advice.grouping import (
+    Matter,
+    by_reason,
+    matters,
+    telling,
+)
 from countersign.certification.outcome import BatteryResult, Direction, TestOutcome, Verdict
 from countersign.certification.report import Finding, Report
 
@@ -37,16 +42,15 @@ def print_report(console: Console, report: Report, *, software: str, transcript:
         return
     for address in dict.fromkeys(outcome.address for outcome in result.outcomes):
         console.print(_table(address, result))
-    unhappy = [
-        finding
-        for verdict in (Verdict.FAILED, Verdict.COULD_NOT_TEST)
-        for finding in report.findings()
-        if finding.verdict is verdict
-    ]
-    for matter in matters(unhappy):
+    findings = report.findings()
+    failed = [one for one in findings if one.verdict is Verdict.FAILED]
+    several, single = by_reason(one for one in findings if one.verdict is Verdict.COULD_NOT_TEST)
+    for matter in matters([*failed, *single]):
         _print_matter(console, matter, software, transcript=transcript)
+    for group in several:
+        _print_group(console, group)
     if transcript:
-        _print_dialogues(console, report.findings(), unhappy)
+        _print_dialogues(console, findings, [*failed, *single])
     _print_verdict(console, report)
 
 
@@ -68,6 +72,15 @@ def _print_matter(console: Console, matter: Matter, software: str, *, transcript
             if outcome.verdict in (Verdict.FAILED, Verdict.COULD_NOT_TEST):
                 _print_outcome(console, outcome, transcript=transcript)
     print_advice(console, matter.advice, software)
+
+
+def _print_group(console: Console, group: Sequence[Finding]) -> None:
+    console.print()
+    console.print(Text(", ".join(finding.name for finding in group), style="bold"))
+    for _, outcome in telling(group[0]):
+        _print_outcome(console, outcome, transcript=False)
+    hint = "countersign check server --explain TEST tells what one of them means"
+    console.print(Padding(Text(hint, style="dim"), _INDENTATION))
 
 
 def _print_outcome(console: Console, outcome: TestOutcome, *, transcript: bool) -> None:

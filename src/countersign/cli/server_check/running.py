@@ -21,6 +21,7 @@ from countersign.certification.settling import Arrived, is_awaited, settle
 from countersign.certification.standpoint import Standpoint
 from countersign.certification.test_address import ALPHABET, MARK_LENGTH, Kind
 from countersign.cli.server_check.printing import STYLES, WORDS
+from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError
 
 _MAX_ARRIVALS = 1000
 """Messages that are kept in mind: fewer are ever sent."""
@@ -67,12 +68,13 @@ async def run(plan: Plan, console: Console) -> BatteryResult:
         console=console,
         transient=True,
     )
+    standpoint = Standpoint(plan.standing)
     async with _mailbox(plan) as arrivals:
         assignment = plan.assignment.model_copy(update={"mark": arrivals.mark})
+        if arrivals.mark:
+            await _warn_of_no_way(assignment.battery.foreign_domain, standpoint, console)
         with bar:
-            result = await run_battery(
-                assignment, Standpoint(plan.standing), _shown_on(bar, assignment)
-            )
+            result = await run_battery(assignment, standpoint, _shown_on(bar, assignment))
             await _wait_for_arrivals(bar, plan.wait, result, arrivals)
         return settle(result, arrivals.seen)
 
@@ -94,6 +96,22 @@ async def _mailbox(plan: Plan) -> AsyncIterator[_Arrivals]:
     )
     async with mailbox:
         yield arrivals
+
+
+async def _warn_of_no_way(domain: str, standpoint: Standpoint, console: Console) -> None:
+    """Say so if no mail exchanger is known that would bring messages to the mailbox."""
+    try:
+        exchangers = await standpoint.resolver.mx(domain)
+    except (NameNotFoundError, ResolutionFailedError):
+        exchangers = []
+    if not exchangers:
+        console.print(
+            f"{domain} has no MX record that can be seen from here: unless the server knows the "
+            "way to the mailbox, no message will arrive.",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _shown_on(bar: Progress, assignment: Assignment) -> Callable[[TestOutcome], None]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from countersign.certification.advice import Software
-from countersign.certification.advice.grouping import Matter, matters, telling
+from countersign.certification.advice.grouping import Matter, by_reason, matters, telling
 from countersign.certification.outcome import Direction, Line, TestOutcome, Verdict
 from countersign.certification.report import Finding, Report
 from countersign.registrar.documents.characters import tidy_line
@@ -139,8 +139,14 @@ def _blocks(report: Report) -> Iterator[Block]:
         if not of_it:
             continue
         yield Block(Kind.HEADING, heading)
-        for matter in matters(of_it[:MAX_DETAILED]):
-            yield from _matter(matter, is_failure=verdict is Verdict.FAILED)
+        is_failure = verdict is Verdict.FAILED
+        detailed = of_it[:MAX_DETAILED]
+        several, single = ([], detailed) if is_failure else by_reason(detailed)
+        for matter in matters(single):
+            yield from _matter(matter, is_failure=is_failure)
+        for group in several:
+            yield Block(Kind.TEST, "; ".join(_cut(one.title, MAX_TITLE) for one in group))
+            yield from _explanations(group[0])
         if left := len(of_it[MAX_DETAILED:]):
             yield Block(Kind.PROSE, f"{left} more are in the table above.")
 
@@ -148,16 +154,20 @@ def _blocks(report: Report) -> Iterator[Block]:
 def _matter(matter: Matter, *, is_failure: bool) -> Iterator[Block]:
     for finding in matter.findings:
         yield Block(Kind.TEST, _cut(finding.title, MAX_TITLE))
-        for label, outcome in telling(finding)[:MAX_OUTCOMES]:
-            where = f" ({tidy_line(outcome.address)})" if outcome.address else ""
-            explanation = _cut(outcome.explanation, MAX_EXPLANATION)
-            yield Block(Kind.PROSE, f"{label}{where}: {explanation}")
-            if is_failure:
-                yield from _dialogue(outcome)
+        yield from _explanations(finding, with_dialogue=is_failure)
     if matter.advice.why:
         yield Block(Kind.LABELLED, "What it means", matter.advice.why)
     if is_failure:
         yield from _fixes(matter)
+
+
+def _explanations(finding: Finding, *, with_dialogue: bool = False) -> Iterator[Block]:
+    for label, outcome in telling(finding)[:MAX_OUTCOMES]:
+        where = f" ({tidy_line(outcome.address)})" if outcome.address else ""
+        explanation = _cut(outcome.explanation, MAX_EXPLANATION)
+        yield Block(Kind.PROSE, f"{label}{where}: {explanation}")
+        if with_dialogue:
+            yield from _dialogue(outcome)
 
 
 def _fixes(matter: Matter) -> Iterator[Block]:
