@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import format_datetime
 
 from countersign.certification.judge import Judgement, failed, passed, untested
 from countersign.certification.message import Letter
@@ -50,26 +51,41 @@ _NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A message inside the message."""
+    """A message inside the message. All values are ASCII, without line endings."""
 
     end: PseudoEnd
     """Stands before it."""
+    number: str
+    """Of the message (`test_address`)."""
+    sender: str
+    """Mailbox."""
     recipient: str
     """Mailbox."""
-    letter: Letter
 
-    def octets(self, at: datetime) -> bytes:
-        """Return what is to be smuggled: pseudo end, envelope and message, without an end."""
-        envelope = (
-            f"MAIL FROM:<{self.letter.sender}>\r\nRCPT TO:<{self.recipient}>\r\nDATA\r\n"
-        ).encode()
-        return b"Test:" + self.end.octets + envelope + self.letter.octets(at)
+    def octets(self, outer: Letter, at: datetime) -> bytes:
+        """Return what is to be smuggled: pseudo end, envelope and message, without an end.
+
+        The message is short: all of it stands in the transcript of the test.
+        """
+        lines = (
+            f"MAIL FROM:<{self.sender}>",
+            f"RCPT TO:<{self.recipient}>",
+            "DATA",
+            f"Date: {format_datetime(at)}",
+            f"From: {self.sender}",
+            f"Message-ID: <{self.number}@{outer.hello}>",
+            f"Subject: Test of the mail server {outer.host}",
+            "Auto-Submitted: auto-generated",
+            "",
+            f"Smuggled by {self.end.name}. See {outer.about}",
+        )
+        return b"Test:" + self.end.octets + "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def content_with(outer: Letter, inner: Sequence[Inner], at: datetime) -> bytes:
     """Return the content of a message, with its true end, as it is sent after DATA."""
-    smuggled = b"".join(one.octets(at) for one in inner)
-    return outer.octets(at) + _NOTE + smuggled + b"\r\n.\r\n"
+    smuggled = b"".join(one.octets(outer, at) for one in inner)
+    return outer.octets(at) + _NOTE + smuggled + b".\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +102,9 @@ class Smuggled:
     @property
     def was_taken(self) -> bool:
         """Tell whether the server took anything, or may have."""
-        return self.refused is None and (
-            not self.replies or any(reply.is_positive for reply in self.replies[:-1])
-        )
+        answers = [reply for reply in self.replies if not is_last(reply)]
+        was_sent = self.refused is None
+        return was_sent and (not answers or any(reply.is_positive for reply in answers))
 
 
 def is_last(reply: Reply) -> bool:

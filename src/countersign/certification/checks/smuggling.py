@@ -77,9 +77,9 @@ async def _send(visit: Visit, ends: Sequence[PseudoEnd]) -> tuple[Smuggled, tupl
         if isinstance(said, Trouble) or not said.is_intermediate:
             return Smuggled((), refused=said), ()
         inner = [_inner(visit, end) for end in ends]
-        content = content_with(_letter(visit), inner, datetime.now(UTC))
+        content = content_with(_outer(visit), inner, datetime.now(UTC))
         seen = await _count_replies(session, content)
-    return seen, tuple(one.letter.number for one in inner) if seen.was_taken else ()
+    return seen, tuple(one.number for one in inner) if seen.was_taken else ()
 
 
 async def _count_replies(session: Session, content: bytes) -> Smuggled:
@@ -101,15 +101,14 @@ async def _ask(session: Session, command: str) -> Said:
 
 def _inner(visit: Visit, end: PseudoEnd) -> Inner:
     number = visit.messages.new_number()
-    parts = visit.messages.local_parts(number)
-    recipient = f"{parts.recipient}@{visit.names.foreign_domain}"
-    return Inner(end, recipient, _letter(visit, number))
+    parts, domain = visit.messages.local_parts(number), visit.names.foreign_domain
+    return Inner(end, number, f"{parts.sender}@{domain}", f"{parts.recipient}@{domain}")
 
 
-def _letter(visit: Visit, number: str = "") -> Letter:
-    """Return a message; without a number it is the outer one, of which no trace is awaited."""
+def _outer(visit: Visit) -> Letter:
+    """Return the message itself, whose number is in no outcome: its arrival proves nothing."""
     battery, test = visit.assignment.battery, catalogue.SMUGGLING
-    number = number or visit.messages.new_number()
+    number = visit.messages.new_number()
     return Letter(
         sender=f"{visit.messages.local_parts(number).sender}@{visit.names.foreign_domain}",
         number=number,

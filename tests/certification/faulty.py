@@ -1,0 +1,96 @@
+"""Runs of single tests of the battery, and servers with faults of a rarer kind."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countersign.certification import BatteryResult
+from countersign.certification.catalogue import all_tests
+from countersign.certification.outcome import TestOutcome
+from countersign.demo.dns_server import DnsServer
+from countersign.transport.stream import Stream
+from tests.certification.running import HOST, battery_for, run_from
+from tests.certification.servers import FaultyServer
+
+MARK = "a" * 16
+
+
+def without_all_but(*names: str) -> tuple[str, ...]:
+    """The value of `battery.without` that leaves some tests only."""
+    return tuple(test.name for test in all_tests() if test.name not in names)
+
+
+async def run_only(
+    dns: DnsServer,
+    address: str,
+    port: int,
+    *names: str,
+    assigned: dict[str, Any] | None = None,
+    **changes: Any,
+) -> BatteryResult:
+    """Make some tests only; ``changes`` are of the battery."""
+    dns.set(HOST, "A", address)
+    battery = battery_for(port, without=without_all_but(*names), **changes)
+    return await run_from(dns, battery, **({"mark": MARK} | (assigned or {})))
+
+
+async def outcome_of(
+    server: FaultyServer,
+    name: str,
+    dns: DnsServer,
+    directory: Path,
+    *,
+    assigned: dict[str, Any] | None = None,
+    **changes: Any,
+) -> TestOutcome:
+    """What one test finds out of a server."""
+    async with server.running(directory):
+        result = await run_only(
+            dns, server.address, server.port, name, assigned=assigned, **changes
+        )
+    [found] = [one for one in result.outcomes if one.name == name]
+    return found
+
+
+@dataclass
+class Abrupt(FaultyServer):
+    """Reads content to its true end, answers once, and closes."""
+
+    async def _content(self, stream: Stream, waiting: bytes) -> bytes:
+        await super()._content(stream, waiting)
+        await self._say(stream, self._answer(".", in_tls=True))
+        stream.close()
+        # What closes does not go on.
+        return await asyncio.get_running_loop().create_future()
+
+
+@dataclass
+class Synchronised(FaultyServer):
+    """Ends messages at LF.CRLF, and leaves where commands come before their time."""
+
+    ends: tuple[bytes, ...] = (b"\n.\r\n",)
+
+    async def _content(self, stream: Stream, waiting: bytes) -> bytes:
+        rest = await super()._content(stream, waiting)
+        if not rest:
+            return rest
+        await self._say(stream, "250 2.0.0 Ok: queued")
+        for answer in ("250 2.1.0 Ok", "550 5.7.1 Relaying denied", "554 5.5.0 Out of step"):
+            await self._say(stream, answer)
+        stream.close()
+        return await asyncio.get_running_loop().create_future()
+
+
+@dataclass
+class Careless(FaultyServer):
+    """Answers questions about what is no session ID, and STARTTLS with an argument."""
+
+    malformed: str = ""
+
+    def _answer(self, command: str, in_tls: bool) -> str:
+        if command.startswith("STARTTLS ") and not in_tls:
+            return "220 2.0.0 Go ahead"
+        return super()._answer(command, in_tls)
