@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from countersign.certification import advice
 from countersign.certification.advice import NONE, Software, advice_for
 from countersign.certification.catalogue import all_tests
 from countersign.cli.configurations import whole_reference
+from tests.peers.postfix import skip_without_postfix
 
 NAMES = [test.name for test in all_tests()]
 SENDING = ("sender-session-id", "sender-true", "sender-once", "sender-forgotten")
@@ -74,3 +76,20 @@ def test_the_verification_names_settings_of_our_own_gateway() -> None:
             r"(receiving|verification|tls|storage|sending)\.([a-z_]+)", advice_for(name).gateway
         ):
             assert f"`{setting}`" in reference or f".{setting}]" in reference, (section, setting)
+
+
+@pytest.mark.peer
+def test_settings_of_postfix_are_such_that_postfix_knows() -> None:
+    skip_without_postfix()
+    texts = [advice_for(name).fix[Software.POSTFIX] for name in (*NAMES, *SENDING)]
+    found = {
+        setting[1]
+        for text in texts
+        for setting in re.finditer(r"^ {4,}(?:-o )?([a-z_0-9]+) ?=", text, re.MULTILINE)
+    }
+    of_dovecot = {"auth_mechanisms"}
+    assert len(found) > 30
+    done = subprocess.run(
+        ["postconf", "-d", *sorted(found - of_dovecot)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
