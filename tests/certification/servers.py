@@ -35,6 +35,7 @@ class _Dialogue:
 
     has_hello: bool = False
     has_sender: bool = False
+    recipients: list[str] = field(default_factory=list)
 
     def refusal(self, command: str) -> str:
         """The answer to what is out of order; empty if nothing is."""
@@ -54,13 +55,16 @@ class _Dialogue:
         self.has_hello |= verb in ("EHLO", "HELO")
         if verb in ("EHLO", "HELO", "RSET", "MAIL"):
             self.has_sender = verb == "MAIL"
+            self.recipients = []
+        if verb == "RCPT":
+            self.recipients.append(command)
 
 
 @dataclass
 class FaultyServer:
     """Answers each command by the longest key that it begins with.
 
-    The answer "." is that to content, which is thrown away.
+    The answer "." is that to content; if that is empty, the connection is closed.
     """
 
     clear: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +90,8 @@ class FaultyServer:
     """What ends content: others are the fault of SMTP smuggling."""
     seconds_per_octet: float = 0
     """A tarpit gives its answers octet by octet."""
+    tls_first: bool = False
+    """TLS from the first octet on."""
     tls_version: ssl.TLSVersion | None = None
     """The only version that is spoken."""
     directory: Path = Path()
@@ -96,6 +102,10 @@ class FaultyServer:
     most_open: int = 0
     commands: list[str] = field(default_factory=list)
     suspended: set[str] = field(default_factory=set)
+    content: str = ""
+    """Of the last message."""
+    messages: list[tuple[list[str], str]] = field(default_factory=list)
+    """RCPT commands that were accepted in the transaction, and the content."""
 
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[FaultyServer]:
@@ -131,6 +141,8 @@ class FaultyServer:
         self.most_open = max(self.most_open, self.open_now)
         try:
             with contextlib.suppress(OSError):
+                if self.tls_first:
+                    await stream.start_tls(self._tls, server_side=True)
                 if self.greeting:
                     await self._say(stream, self.greeting)
                 await self._converse(stream)
@@ -140,7 +152,7 @@ class FaultyServer:
 
     async def _converse(self, stream: Stream) -> None:
         waiting = b""
-        in_tls = False
+        in_tls = self.tls_first
         count = 0
         dialogue = _Dialogue()
         while data := await stream.read():
@@ -169,7 +181,11 @@ class FaultyServer:
                     return
                 if answer.startswith("354") and command.upper() == "DATA":
                     waiting = await self._content(stream, waiting)
-                    await self._say(stream, self._answer(".", in_tls))
+                    self.messages.append((dialogue.recipients, self.content))
+                    dialogue.recipients = []
+                    if not (answer := self._answer(".", in_tls)):
+                        return
+                    await self._say(stream, answer)
 
     async def _say(self, stream: Stream, answer: str) -> None:
         octets = f"{answer}\r\n".encode()
@@ -188,6 +204,7 @@ class FaultyServer:
             found = [(content.find(end), end) for end in self.ends if end in content]
             if found:
                 start, end = min(found)
+                self.content = content[2:start].decode("utf-8", "replace")
                 return content[start + len(end) :]
             if not (data := await stream.read()):
                 raise StreamClosedError("no end of content")

@@ -1,5 +1,9 @@
-"""A private OpenSMTPD, unpacked by .ci/install-packages: its paths are compiled in, so that each
-instance sees mounts of its own."""
+"""A private OpenSMTPD, unpacked by .ci/install-packages.
+
+Its paths are compiled in, so that each instance sees mounts of its own. It speaks no TLS: Debian
+12's OpenSMTPD completes no handshake as a server (built against OpenSSL 3, which hides the private
+key from the process that needs it; OpenSMTPD issue 1171).
+"""
 
 from __future__ import annotations
 
@@ -48,27 +52,22 @@ class OpenSmtpd:
     """One instance; a context manager."""
 
     def __init__(
-        self, hostname: str, listen: str, *, rules: str, pair: Path, prefix: Sequence[str] = ()
+        self, hostname: str, listen: str, *, rules: str, prefix: Sequence[str] = ()
     ) -> None:
         """``listen``: ADDRESS:PORT; ``rules``: actions and matches of smtpd.conf, where the users
-        of the host's domain are in the action "local"; ``pair``: certificate and key;
-        ``prefix``: command that starts what follows it, as `mounts.with_resolver` gives.
+        of the host's domain are in the action "local"; ``prefix``: command that starts what
+        follows it, as `mounts.with_resolver` gives.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="countersign-opensmtpd-"))
         self.directory.chmod(0o755)
         self._prefix = prefix
         address, _, port = listen.rpartition(":")
         domain = hostname.partition(".")[2]
-        key = self.directory / "pair.pem"
-        key.write_bytes(pair.read_bytes())
-        key.chmod(0o600)
         users = ", ".join(f'"{user}@{domain}" = "root"' for user in ("user", "postmaster", "abuse"))
         self.config = self.directory / "smtpd.conf"
         self.config.write_text(f"""\
-pki {hostname} cert "{key}"
-pki {hostname} key "{key}"
 table users {{ {users} }}
-listen on {address} port {port} hostname {hostname} tls pki {hostname}
+listen on {address} port {port} hostname {hostname}
 action "local" maildir "{self.directory}/mail" virtual <users>
 {rules}
 """)

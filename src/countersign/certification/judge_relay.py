@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from countersign.certification.delivery import Delivered
 from countersign.certification.judge import Judgement, failed, information, passed, untested
+from countersign.certification.outcome import Verdict
 from countersign.certification.said import Said, Trouble, is_accepted, is_lost, is_refused, words
 from countersign.protocol.reply import Reply
 
@@ -51,12 +52,21 @@ def judge_relay(seen: Relayed, *, has_mailbox: bool, is_local: bool = False) -> 
         return stopped
     if is_local:
         return information("The server accepted the local recipient, as it should.")
-    if is_accepted(seen.control):
+    if is_accepted(seen.control) and (seen.delivered is not None or not has_mailbox):
         return information(
             "The server accepted this recipient, but it accepts unknown local recipients in the "
             "same way: only a message that arrives would show that it relays."
         )
     return untested(_unproven(seen.delivered, has_mailbox))
+
+
+def leaves_doubt(seen: Relayed, judgement: Judgement) -> bool:
+    """Tell whether nothing can be said of the server as a whole, whatever the form.
+
+    It took a recipient that it should have refused, and what it does with messages is not known.
+    """
+    is_taken = is_accepted(seen.mail) and is_accepted(seen.recipient)
+    return is_taken and judgement.verdict is Verdict.COULD_NOT_TEST
 
 
 def _unproven(delivered: Delivered | None, has_mailbox: bool) -> str:

@@ -34,8 +34,9 @@ class Battery(Section):
     """Seconds between two connections to one server."""
     addresses: Annotated[int, Field(ge=1, le=64)] = 8
     """Addresses of one host that are tested at most; of more, so many are drawn by lot."""
-    messages: Annotated[int, Field(ge=0, le=100)] = 6
-    """Messages that are sent at most through each address to see whether it relays."""
+    messages: Annotated[int, Field(ge=0, le=100)] = 40
+    """Messages that are sent at most through each address to see whether it relays. One that takes
+    any recipient gets so many; three to foreign recipients are enough."""
     session_id_length: Annotated[int, Field(ge=16, le=1024)] = 128
     """Characters of a session ID (docs/PROTOCOL.md)."""
     without: tuple[Annotated[str, Field(max_length=100)], ...] = ()

@@ -34,10 +34,18 @@ class Sheet:
         """Tell whether a test is to be made; the outcome of another is thrown away."""
         return test.name not in self._without
 
-    def add(self, test: Test, judgement: Judgement, messages: tuple[str, ...] = ()) -> None:
+    def add(
+        self,
+        test: Test,
+        judgement: Judgement,
+        messages: tuple[str, ...] = (),
+        *,
+        is_essential: bool = False,
+    ) -> None:
         """Note an outcome; what was said since the last one belongs to it.
 
         ``messages``: the numbers of those that the server took, or may have taken.
+        ``is_essential``: it is, even if the test as such is not.
         """
         transcript = self._transcript.take()
         if not self.wants(test):
@@ -47,7 +55,7 @@ class Sheet:
             title=test.title,
             verdict=judgement.verdict,
             explanation=judgement.explanation,
-            is_essential=test.is_essential,
+            is_essential=test.is_essential or is_essential,
             address=self.address,
             transcript=transcript,
             messages=messages,

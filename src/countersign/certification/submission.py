@@ -9,7 +9,7 @@ from countersign.certification.attempt import attempt
 from countersign.certification.catalogue import Test
 from countersign.certification.forms import PLAIN, fill_in, random_part
 from countersign.certification.judge import Judgement, failed, passed, untested
-from countersign.certification.judge_relay import judge_relay
+from countersign.certification.judge_relay import judge_relay, leaves_doubt
 from countersign.certification.said import Said, Trouble, is_accepted, words
 from countersign.certification.session import Session
 from countersign.certification.visit import Visit
@@ -65,7 +65,9 @@ async def _check_relay(visit: Visit, session: Session, hello: Said, test: Test) 
     envelope = fill_in(PLAIN, visit.names, "", random_part(), messages.local_parts(number))
     seen = await attempt(session, envelope, test, messages, number)
     await session.finish()
-    visit.sheet.add(test, judge_relay(seen, has_mailbox=bool(messages.mark)), seen.numbers)
+    judgement = judge_relay(seen, has_mailbox=bool(messages.mark))
+    is_in_doubt = leaves_doubt(seen, judgement)
+    visit.sheet.add(test, judgement, seen.numbers, is_essential=is_in_doubt)
 
 
 def judge_no_connection(trouble: Trouble) -> Judgement:
