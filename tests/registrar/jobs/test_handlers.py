@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 import countersign.registrar
+from countersign.certification.settings import Standing
 from countersign.registrar.config import DomainAge
 from countersign.registrar.jobs import daily
 from countersign.registrar.jobs.handlers import KINDS
@@ -24,6 +25,7 @@ from countersign.storage.database.accounts import IdempotentAnswer, OneTimeToken
 from countersign.storage.database.jobs import Job, JobState
 from countersign.storage.database.screening import DomainAgeRecord
 from countersign.storage.database.servers import Server, TestRun
+from tests.registrar import probing
 from tests.registrar.conftest import Clock
 from tests.registrar.jobs.doing import do_jobs
 from tests.registrar.operations import life
@@ -70,10 +72,12 @@ def test_a_submission_is_screened_and_the_age_of_its_domain_asked_for(office: Of
 
 
 def test_a_server_that_cannot_be_reached_is_neither_passed_nor_failed(office: Office) -> None:
+    keys = probing.enrol(office)
     server_id = life.make_screened(office)
-    settings = office.config.certification.model_copy(update={"nameservers": ("127.0.0.1:9",)})
-    office = replace(office, config=office.config.model_copy(update={"certification": settings}))
     assert do_jobs(office, ["test"]) == [("test", "done")]
+    settings = Standing(networks=(probing.LOOPBACK,), nameservers=("127.0.0.1:9",))
+    assert probing.do_orders(office, keys, settings) == 3
+    assert set(do_jobs(office, ["settle"])) == {("settle", "done")}
     assert state_of(office, server_id) is State.SCREENED
     with office.reading() as work:
         verdicts = work.session.scalars(select(TestRun.verdict).order_by(TestRun.id)).all()
