@@ -1,71 +1,11 @@
-"""Tests, users, keys, traps and the directory entry of a server, through the pages."""
+"""Users, keys, traps and the directory entry of a server, through the pages."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
-from countersign.certification.outcome import (
-    BatteryResult,
-    Direction,
-    Line,
-    TestOutcome,
-    Verdict,
-)
 from countersign.registrar.operations.office import Office
-from countersign.registrar.operations.test_results import record_result
-from countersign.storage.database.servers import TestRun
 from tests.registrar.operations import life, treasury
 from tests.registrar.web.owners import OFFERED, owner_of, server_of
 from tests.registrar.web.visitors import Site
-
-
-def battery(office: Office) -> BatteryResult:
-    """Return what a test found, with a line that must be escaped."""
-
-    def outcome(verdict: Verdict, title: str, fix: str = "") -> TestOutcome:
-        return TestOutcome(
-            name=title.lower().replace(" ", "-"),
-            title=title,
-            verdict=verdict,
-            explanation=f"{title} was seen.",
-            how_to_fix=fix,
-            is_essential=True,
-            address="192.0.2.25",
-            transcript=(Line(5, Direction.RECEIVED, f"250 <script>{title}</script>"),),
-        )
-
-    return BatteryResult(
-        host="mail.muller.com.au",
-        addresses=("192.0.2.25",),
-        begun_at=office.clock(),
-        ended_at=office.clock(),
-        outcomes=(
-            outcome(Verdict.PASSED, "Greeting"),
-            outcome(Verdict.FAILED, "Relaying", "Close the relay."),
-        ),
-    )
-
-
-def test_a_report_says_what_was_said_and_how_to_fix_it(site: Site, office: Office) -> None:
-    key = life.make_screened(office)
-    with office.work() as work:
-        run = work.session.scalars(select(TestRun).where(TestRun.server_id == key)).one()
-        record_result(work, run, "failed", battery(office).to_dict())
-    browser = owner_of(site, key)
-    assert "Put right what the relay test found" in browser.open(f"/servers/{key}").text
-    page = browser.open(f"/servers/{key}/tests/{run.id}")
-    assert "Close the relay." in page.text
-    assert "250 &lt;script&gt;Relaying&lt;/script&gt;" in page.text
-    assert "250 &lt;script&gt;Greeting" not in page.text
-    assert "250 &lt;script&gt;Greeting" in browser.open(f"{browser.path}?all=yes").text
-    browser.open(f"/servers/{key}/tests")
-    browser.press("Test it now")
-    assert "The test has been ordered" in browser.page.text
-    page = browser.press("Test it now")
-    assert page.status_code == 422
-    assert "wait 10 minutes" in page.text
-    other = life.make_screened(office)
-    assert owner_of(site, other).open(f"/servers/{other}/tests/{run.id}").status_code == 404
 
 
 def test_users_are_registered_and_revoked(site: Site, office: Office) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from countersign.certification import outcome
+from countersign.certification.report import Report, one_perspective
 from countersign.registrar.operations import deregistration, forfeitures, offenders, sanctions
 from countersign.registrar.operations.applications import withdraw
 from countersign.registrar.operations.office import Office
@@ -133,7 +134,7 @@ def add_copies(office: Office) -> dict[str, int]:
     return {"secondary": secondary, "replica": replica}
 
 
-def report(office: Office) -> outcome.BatteryResult:
+def report(office: Office) -> Report:
     """Return a report of a test that failed."""
     line = outcome.Line(3, outcome.Direction.RECEIVED, f"550 {EVIL} {'x' * 300}")
     failed = outcome.TestOutcome(
@@ -141,19 +142,19 @@ def report(office: Office) -> outcome.BatteryResult:
         title="No relay",
         verdict=outcome.Verdict.FAILED,
         explanation=f"It took mail for {EVIL}.",
-        how_to_fix="Relay for your users only.",
         is_essential=True,
         address="192.0.2.1",
         transcript=(line,),
     )
     now = office.clock()
-    return outcome.BatteryResult(
+    result = outcome.BatteryResult(
         host="mail.example",
         addresses=("192.0.2.1",),
         begun_at=now,
         ended_at=now,
         outcomes=(failed,),
     )
+    return one_perspective(result)
 
 
 PAGES: dict[Role, tuple[str, ...]] = {

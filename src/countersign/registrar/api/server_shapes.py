@@ -144,28 +144,6 @@ class Documents(Shape):
     items: list[DocumentView]
 
 
-class TestView(Shape):
-    """A run of the certification battery."""
-
-    __test__ = False
-
-    id: int
-    cause: str
-    """E.g. 'application', 'owner', 'staff', 'report'."""
-    asked_at: datetime.datetime
-    ended_at: datetime.datetime | None
-    verdict: str
-    """Empty: not made yet; else 'passed', 'failed', 'could-not-test'."""
-    result: dict[str, Any]
-
-
-class Tests(Shape):
-    """Runs of the certification battery, the latest first."""
-
-    items: list[TestView]
-    next: str | None
-
-
 class Reasoned(Wanted):
     """Why something is done."""
 

@@ -1,4 +1,4 @@
-"""The API's part for owners and agents: their servers, events and relay tests."""
+"""The API's part for owners and agents: their servers and events."""
 
 from __future__ import annotations
 
@@ -9,24 +9,19 @@ from starlette.responses import Response
 from countersign.registrar.api.answering import IfNoneMatch, show
 from countersign.registrar.api.caller import Caller, office_of, server_of
 from countersign.registrar.api.guarding import GuardedRoute
-from countersign.registrar.api.idempotency import Key, change
 from countersign.registrar.api.problems import answers
 from countersign.registrar.api.server_shapes import (
     Events,
     EventView,
     Servers,
     ServerView,
-    Tests,
-    TestView,
 )
 from countersign.registrar.api.shapes import Cursor, Key53, Limit
-from countersign.registrar.operations import test_results
-from countersign.registrar.operations.office import Work
 from countersign.registrar.queries.paging import after, bounded, latest_first, page_of, read_cursor
 from countersign.registrar.web.access import declare, token
 from countersign.rules.access import Permission, Scope
 from countersign.rules.roles import Role
-from countersign.storage.database.servers import Server, ServerEvent, TestRun
+from countersign.storage.database.servers import Server, ServerEvent
 
 router = APIRouter(tags=["Servers"], route_class=GuardedRoute)
 
@@ -89,42 +84,3 @@ def list_events(
     page = page_of(rows, limit, lambda one: [one.id])
     items = [EventView.model_validate(event) for event in page.rows]
     return show(Events(items=items, next=page.next), if_none_match)
-
-
-@router.get("/servers/{server}/tests", response_model=Tests, responses=answers(304, 404, 422))
-@declare(token(Scope.READ_SERVERS))
-def list_tests(
-    request: Request,
-    server: Key53,
-    *,
-    bearer: Caller,
-    cursor: Cursor = None,
-    limit: Limit = 20,
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """List the relay tests of a server with their transcripts, the latest first."""
-    of_server = select(TestRun).where(TestRun.server_id == server)
-    statement = latest_first(of_server, TestRun.id, cursor)
-    with office_of(request).reading() as work:
-        server_of(work, bearer, server, Permission.SEE_SERVER)
-        rows = work.session.scalars(bounded(statement, limit)).all()
-    page = page_of(rows, limit, lambda one: [one.id])
-    items = [TestView.model_validate(run) for run in page.rows]
-    return show(Tests(items=items, next=page.next), if_none_match)
-
-
-@router.post(
-    "/servers/{server}/tests",
-    response_model=TestView,
-    status_code=202,
-    responses=answers(404, 409, 422),
-)
-@declare(token(Scope.WRITE_SERVERS))
-def ask_for_test(request: Request, server: Key53, *, bearer: Caller, key: Key = None) -> Response:
-    """Ask for a relay test; it is made within minutes. Ten a day at most, not in a row."""
-
-    def ask(work: Work) -> TestView:
-        found, actor = server_of(work, bearer, server, Permission.ASK_TEST)
-        return TestView.model_validate(test_results.ask_test(work, actor, found))
-
-    return change(request, bearer, key, ask, status=202)

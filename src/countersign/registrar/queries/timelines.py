@@ -96,7 +96,11 @@ def runs_of(
     """Return a server's relay tests without their reports, the latest first."""
     statement = (
         select(TestRun)
-        .options(load_only(TestRun.cause, TestRun.asked_at, TestRun.ended_at, TestRun.verdict))
+        .options(
+            load_only(
+                TestRun.cause, TestRun.asked_at, TestRun.ended_at, TestRun.verdict, TestRun.differs
+            )
+        )
         .where(TestRun.server_id == server_id)
         .order_by(TestRun.id.desc())
     )

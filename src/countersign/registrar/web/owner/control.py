@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from countersign.protocol.control import control_name, control_text, zone_line
@@ -24,7 +26,7 @@ from countersign.rules.life_cycle import ENDED
 pages = Pages()
 
 _SEE, _ASK = Permission.SEE_SERVER, Permission.ASK_TEST
-METHODS = {Method.DNS: "by a record in the DNS", Method.GATEWAY: "by the host's gateway"}
+METHODS = {Method.DNS: "by a record in the DNS", Method.GATEWAY: "by the host’s gateway"}
 """How control was proven, to a person."""
 
 
@@ -56,7 +58,7 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         with visit.work() as work:
             row = frame.find(work, server)
             control.token_of(work, row)
-    context = {
+    context: dict[str, Any] = {
         "looking": looking,
         "refused": refused,
         "method": next((METHODS[one] for one in Method if one == row.control_method), ""),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
 from starlette.responses import Response
 
-from countersign.certification.outcome import TestOutcome
-from countersign.certification.report import Report
 from countersign.registrar.operations import (
     holdings,
     invoices,
@@ -22,15 +19,16 @@ from countersign.registrar.operations.accounts import find_by_address
 from countersign.registrar.operations.deregistration import deregistration_proposal
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.operations.ledger import accounts_of
-from countersign.registrar.operations.office import NotFoundError
 from countersign.registrar.operations.sponsor_views import sponsors_of
 from countersign.registrar.operations.test_results import ask_test
 from countersign.registrar.operations.traps import traps_of
 from countersign.registrar.queries import next_steps, staff_servers, timelines
 from countersign.registrar.queries.paging import Page
 from countersign.registrar.queries.publications import publication_of
+from countersign.registrar.queries.test_runs import probes_of, progress_of, run_of
 from countersign.registrar.web.access import staff
 from countersign.registrar.web.pages import Pages
+from countersign.registrar.web.report_view import HEADS, report_view
 from countersign.registrar.web.staff import server_frame
 from countersign.registrar.web.staff.consequences import PURPOSES
 from countersign.registrar.web.staff.server_frame import LIST, ONE, staff_access
@@ -38,7 +36,7 @@ from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
 from countersign.rules.life_cycle import PUBLISHED, Action, State
 from countersign.storage.database.money import Purpose
-from countersign.storage.database.servers import Server, TestRun
+from countersign.storage.database.servers import Server
 
 pages = Pages()
 
@@ -170,35 +168,26 @@ def order_test(visit: Visit, server: int) -> Response:
 
 @pages.get(ONE + "/tests/{run:key}", allow=_SEE)
 def show_run(visit: Visit, server: int, run: int) -> Response:
-    """Show the report of a relay test: what was tried, and what was said."""
+    """Show the report of a relay test: what was tried, and what was said; and who looked."""
+    everything = visit.query.ticked("all")
     with visit.reading() as work:
         row = server_frame.find(work, server)
-        found = work.session.scalar(
-            select(TestRun).where(TestRun.id == run, TestRun.server_id == server)
-        )
-    if found is None:
-        raise NotFoundError("There is no such test.")
-    try:
-        report = Report.from_dict(found.result)
-    except ValueError:
-        report = None
-    return server_frame.show(
-        visit,
-        "staff/run.html",
-        row,
-        "/tests",
-        run=found,
-        report=report,
-        outcomes=sorted(_outcomes(report), key=_gravity) if report is not None else [],
-    )
-
-
-def _outcomes(report: Report) -> list[TestOutcome]:
-    return [outcome for finding in report.findings() for _, outcome in finding.seen]
-
-
-def _gravity(outcome: TestOutcome) -> int:
-    return ("failed", "could-not-test", "information", "passed").index(outcome.verdict)
+        found, report = run_of(work, row, run)
+        progress = progress_of(work, found) if found.ended_at is None else None
+        probes = probes_of(work, found) if visit.may(Permission.SEE_PROBES) else []
+    url = f"{LIST}/{server}/tests/{found.id}"
+    context: dict[str, Any] = {
+        "run": found,
+        "progress": progress,
+        "probes": probes,
+        "view": report_view(report, everything=everything) if report is not None else None,
+        "heads": HEADS,
+        "url": url,
+        "everything_url": "" if everything else f"{url}?all=yes",
+    }
+    if visit.wants_part:
+        return visit.render_part("staff/run.html", "live", server=row, **context)
+    return server_frame.show(visit, "staff/run.html", row, "/tests", **context)
 
 
 @pages.get(ONE + "/holdings", allow=staff_access(Permission.SEE_HOLDINGS))
