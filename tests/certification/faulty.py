@@ -64,7 +64,8 @@ class Abrupt(FaultyServer):
         await self._say(stream, self._answer(".", in_tls=True))
         stream.close()
         # What closes does not go on.
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return b""
 
 
 @dataclass
@@ -81,14 +82,13 @@ class Synchronised(FaultyServer):
         for answer in ("250 2.1.0 Ok", "550 5.7.1 Relaying denied", "554 5.5.0 Out of step"):
             await self._say(stream, answer)
         stream.close()
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return b""
 
 
 @dataclass
 class Careless(FaultyServer):
-    """Answers questions about what is no session ID, and STARTTLS with an argument."""
-
-    malformed: str = ""
+    """Takes STARTTLS with an argument."""
 
     def _answer(self, command: str, in_tls: bool) -> str:
         if command.startswith("STARTTLS ") and not in_tls:

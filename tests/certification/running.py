@@ -39,5 +39,5 @@ async def run_from(
 ) -> BatteryResult:
     """Test HOST from a standpoint; ``assigned``: more of the assignment."""
     standing = Standing(sources=sources, networks=networks, nameservers=(dns.endpoint,))
-    assignment = Assignment(**({"host": HOST, "battery": battery} | assigned))
-    return await run_battery(assignment, Standpoint(standing), progress)
+    values: dict[str, Any] = {"host": HOST, "battery": battery} | assigned
+    return await run_battery(Assignment(**values), Standpoint(standing), progress)
