@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 
 from countersign.certification.outcome import TestOutcome, Verdict
 from countersign.certification.said import Trouble
+from countersign.certification.settings import Standing
+from countersign.certification.standpoint import Standpoint
 from countersign.certification.submission import (
     check_submission,
     check_submissions,
     judge_no_connection,
 )
 from tests.certification.relaying import ALL, TakingServer, by_name, taking, visit_of
+from tests.certification.running import LOOPBACK
 from tests.gateway.world import free_port
 
 PASSED, FAILED, UNTESTED = Verdict.PASSED, Verdict.FAILED, Verdict.COULD_NOT_TEST
@@ -115,6 +119,39 @@ async def test_closed_ports_pass() -> None:
     for one in outcomes.values():
         assert one.verdict is PASSED
         assert one.explanation == "The port is not open."
+
+
+async def through_a_proxy(socks: str, port: int) -> dict[str, TestOutcome]:
+    visit = visit_of("127.0.0.1", 25, submissions_port=port, timeout=5)
+    standing = Standing(networks=LOOPBACK, socks=socks)
+    visit.caller.standpoint = Standpoint(standing)
+    await check_submissions(visit)
+    return by_name(visit)
+
+
+async def test_through_a_proxy_a_closed_port_is_told_from_an_absent_proxy() -> None:
+    if (command := shutil.which("microsocks")) is None:
+        pytest.skip("needs microsocks")
+    proxy = free_port()
+    arguments = ("-i", "127.0.0.1", "-p", str(proxy))
+    process = await asyncio.create_subprocess_exec(command, *arguments)
+    try:
+        # It tells nobody when it listens.
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", proxy)
+                    break
+                except OSError:
+                    await asyncio.sleep(0.02)
+        writer.close()
+        outcomes = await through_a_proxy(f"127.0.0.1:{proxy}", free_port())
+        assert outcomes["submissions"].explanation == "The port is not open."
+    finally:
+        process.kill()
+        await process.wait()
+    outcomes = await through_a_proxy(f"127.0.0.1:{proxy}", free_port())
+    assert verdicts(outcomes) == {"submissions": UNTESTED}
 
 
 @pytest.mark.parametrize("trouble", Trouble)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 from collections.abc import Iterator
 
-from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
+from python_socks import ProxyConnectionError, ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
 from countersign.certification.settings import Standing
@@ -17,6 +18,9 @@ from countersign.transport.stream import Stream
 
 _DNS_TIMEOUT = 3.0
 _DNS_LIFETIME = 10.0
+_UNREACHABLE = (3, 4)
+_REFUSED = 5
+"""Replies of a SOCKS5 proxy."""
 
 
 class Standpoint:
@@ -53,11 +57,23 @@ class Standpoint:
                 raw = await proxy.connect(address, port)
                 loop = asyncio.get_running_loop()
                 _, stream = await loop.create_connection(Stream, sock=raw)
-        except ProxyConnectionError as error:
-            raise ConversationError("the SOCKS5 proxy cannot be reached") from error
-        except (ProxyError, ProxyTimeoutError, OSError, TimeoutError) as error:
-            raise ConversationError(f"no connection through the proxy: {error}") from error
+        except (ProxyError, OSError) as error:
+            raise ConversationError("no connection through the proxy") from _cause(error)
         return Conversation(stream, lmtp=False, reply_timeout=timeout)
+
+
+def _cause(error: ProxyError | OSError) -> Exception:
+    """Return what would have gone wrong without a proxy (RFC 1928 §6).
+
+    What is wrong with the proxy itself must not look like something that the server did.
+    """
+    if isinstance(error, ProxyConnectionError):
+        return ProxyError("the SOCKS5 proxy cannot be reached")
+    if isinstance(error, ProxyError) and error.error_code == _REFUSED:
+        return ConnectionRefusedError("refused, says the proxy")
+    if isinstance(error, ProxyError) and error.error_code in _UNREACHABLE:
+        return OSError(errno.EHOSTUNREACH, "unreachable, says the proxy")
+    return error
 
 
 def _in_turn(sources: list[str]) -> Iterator[str | None]:
