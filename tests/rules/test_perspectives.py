@@ -46,7 +46,7 @@ def are_near(one: Place, other: Place) -> bool:
     if one.as_number is not None and one.as_number == other.as_number:
         return True
     first, second = ipaddress.ip_network(one.network), ipaddress.ip_network(other.network)
-    return first.version == second.version and first.overlaps(second)  # type: ignore[arg-type]
+    return first.version == second.version and first.overlaps(second)
 
 
 @given(SEEN, QUORUM)

@@ -63,6 +63,8 @@ def test_two_servers_are_registered_and_one_is_suspended_for_a_while(
     owners.let_ben_in(ben)
     owners.hand_outback_in(lena, outback)
 
+    for host in (papers.HARBOUR, papers.OUTBACK):
+        town.prove_control(host)
     decisions.clear_harbour(staff.sofia)
     decisions.compare_outback(staff.sofia)
     decisions.decide_at_once(staff.sofia, staff.judith)

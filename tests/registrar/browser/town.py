@@ -20,12 +20,15 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from countersign.certification.settings import Standing
 from countersign.cli.main import app
 from countersign.demo.dns_server import DnsServer
 from countersign.demo.rdap import RdapServer
+from countersign.protocol.control import control_name, control_text
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.opening import open_office
 from countersign.registrar.operations import secondaries
+from countersign.registrar.operations.control import token_of
 from countersign.registrar.operations.office import SYSTEM, Office
 from countersign.registrar.operations.passwords import hash_password
 from countersign.registrar.operations.secondary_details import Details
@@ -43,12 +46,15 @@ from countersign.storage.database.servers import Server
 from tests.gateway.world import free_port, fresh_address
 from tests.registrar.browser.letters import Mailbox
 from tests.registrar.browser.processes import START_SECONDS, Gateway, start, wait_until
+from tests.registrar.probing import probing
 from tests.registrar.web.resolving import name_server
 
 PASSWORD = "orchid tractor velvet quorum"
 """Everybody's."""
 NEIGHBOURS = 150
 ZONE = "registry.example"
+HOSTS = "127.60.0.0/16"
+"""Where fresh addresses are from."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,13 @@ class Town:
         wait_until(
             lambda: self.has_entry(hostname, standing), f"{hostname}: {standing}", START_SECONDS
         )
+
+    def prove_control(self, hostname: str) -> None:
+        """Publish what proves that whoever applies for a host controls it."""
+        with self.office.work() as work:
+            server = work.session.scalars(select(Server).where(Server.hostname == hostname)).one()
+            token = token_of(work, server)
+        self.dns.set(control_name(hostname), "TXT", f'"{control_text(token)}"')
 
     def give_address(self, hostname: str) -> None:
         """Let the DNS know a host under an address where nothing need listen."""
@@ -129,6 +142,8 @@ def running_town(directory: Path, young: str, other: str) -> Iterator[Town]:
         wait_until(answers, "the registrar answers", START_SECONDS)
         for hostname in (young, other):
             town.gateways[hostname] = _start_gateway(stack, town, hostname)
+        standing = Standing(networks=(HOSTS,), nameservers=(dns.endpoint,))
+        stack.enter_context(probing(office, standing=standing))
         yield town
 
 
@@ -165,8 +180,9 @@ hello = "probe.registry.example"
 foreign_domain = "victim.example"
 mailbox.listen = ["127.0.0.1:0"]
 pause = 0
-networks = ["127.60.0.0/16"]
+networks = ["{HOSTS}"]
 nameservers = ["{dns.endpoint}"]
+mailbox.listen = ["127.0.0.1:{free_port()}"]
 """
 
 
@@ -220,7 +236,7 @@ domains = ["{domain}"]
 
 [verification]
 callback_port = {town.smtp_port}
-callback_networks = ["127.60.0.0/16"]
+callback_networks = ["{HOSTS}"]
 
 [sending]
 enabled = false

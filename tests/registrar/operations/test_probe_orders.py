@@ -13,6 +13,7 @@ from countersign.registrar.config import Mailbox
 from countersign.registrar.operations import probe_orders
 from countersign.registrar.operations.certifications import order_test
 from countersign.registrar.operations.office import NotFoundError, Office, OperationError
+from countersign.registrar.operations.transitions import move
 from countersign.registrar.operations.traps import traps_of
 from countersign.rules.life_cycle import Action, State
 from countersign.storage.database.jobs import Job
@@ -123,7 +124,7 @@ def test_of_probes_that_ask_at_once_one_gets_the_host(office: Office) -> None:
     def ask(key: int) -> object:
         return probing.fetch(office, key)
 
-    given = at_once(*(lambda key=key: ask(key) for key in keys))  # type: ignore[misc]
+    given = at_once(*(lambda key=key: ask(key) for key in keys))
     assert len([one for one in given if one is not None]) == 1
 
 
@@ -243,7 +244,7 @@ def test_nobody_is_tested_any_more_who_has_withdrawn(office: Office) -> None:
     server_id = begun(office)
     with office.work() as work:
         server = work.session.get_one(Server, server_id)
-        life.move(work, server, Action.WITHDRAW, life.applicant_of(server))
+        move(work, server, Action.WITHDRAW, life.applicant_of(server))
     assert [probing.fetch(office, key) for key in keys] == [None] * 3
     do_jobs(office, ["settle"])
     with office.reading() as work:

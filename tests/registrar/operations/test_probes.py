@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
 
 from countersign.certification.signing import Purpose, public_text, verify
-from countersign.registrar.jobs import daily
 from countersign.registrar.operations import order_signing, probes
 from countersign.registrar.operations.office import (
     SYSTEM,
@@ -19,6 +18,7 @@ from countersign.registrar.operations.office import (
     Office,
     OperationError,
 )
+from countersign.registrar.operations.rewrapping import rewrap_all
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import AccessRecord
 from countersign.storage.database.probing import Probe, SigningKey
@@ -82,7 +82,7 @@ def test_the_same_enrolment_may_be_sent_again_and_another_key_not(office: Office
 def test_of_two_that_use_a_token_at_once_one_is_enrolled(office: Office) -> None:
     probe_id, token = invite(office)
     keys = [new_key(), new_key()]
-    results = at_once(*(lambda key=key: enrol(office, token, key) for key in keys))  # type: ignore[misc]
+    results = at_once(*(lambda key=key: enrol(office, token, key) for key in keys))
     assert [one for one in results if isinstance(one, int)] == [probe_id]
     winner = keys[results.index(probe_id)]
     assert probe_of(office, probe_id).public_key == winner
@@ -216,7 +216,7 @@ def test_the_key_for_orders_is_made_once_and_comes_under_a_new_master_key(office
     first, second = at_once(key, key)
     assert first == second == key()
     office.keyring.rotate()
-    daily.rewrap_all(office)
+    rewrap_all(office)
     with office.reading() as work:
         row = work.session.scalars(select(SigningKey)).one()
         assert not office.keyring.needs_rewrap(row.sealed)
