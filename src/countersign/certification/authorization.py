@@ -89,6 +89,11 @@ def authorize(
     return Authorization(probe, at, digest, signature)
 
 
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """Return by what people compare a key: the first 16 octets of its SHA-256, hexadecimal."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]
+
+
 def parse_authorization(text: str) -> Authorization:
     """Return what the header says. Raises :class:`AuthorizationError`."""
     found = _FORM.fullmatch(text) if len(text) <= MAX_LENGTH else None

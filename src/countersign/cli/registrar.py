@@ -13,6 +13,7 @@ from countersign.cli import (
     registrar_keys,
     registrar_mailbox,
     registrar_primary,
+    registrar_probes,
     registrar_secondaries,
     registrar_staff,
 )
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(registrar_staff.app, name="staff")
 app.add_typer(registrar_keys.app, name="keys")
 app.add_typer(registrar_jobs.app, name="jobs")
+app.add_typer(registrar_probes.app, name="probes")
 app.add_typer(registrar_secondaries.app, name="secondaries")
 app.command()(registrar_primary.primary)
 app.command()(registrar_mailbox.mailbox)

@@ -34,8 +34,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_ANSWER = 512 * 1024
 _MAX_WORDS = 500
 _TIMEOUT = httpx.Timeout(connect=15, read=LONGEST_WAIT + 35, write=60, pool=60)
-_TEMPORARY = frozenset({401, 408, 425, 429, 500, 502, 503, 504})
-"""401 among them: a clock may be set right, and a registrar restored."""
+_TEMPORARY = frozenset({401, 408, 409, 425, 429, 500, 502, 503, 504})
+"""401 among them: a clock may be set right, and a registrar restored. 409: two changes met."""
 
 
 class RegistrarError(Exception):

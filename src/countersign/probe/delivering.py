@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import random
+from collections.abc import Callable
 
 import structlog
 
@@ -31,6 +32,8 @@ class Delivery:
         self._places = asyncio.Semaphore(_AT_ONE_TIME)
         self.freed = asyncio.Event()
         """Set whenever a result is no longer to be delivered."""
+        self.on_taken: Callable[[int], None] = lambda _: None
+        """Called with each order whose result the registrar has."""
 
     @property
     def count(self) -> int:
@@ -118,6 +121,8 @@ class Delivery:
 
     def _done(self, order: int, *, taken: bool) -> bool:
         self._report.delivered(order, taken=taken)
+        if taken:
+            self.on_taken(order)
         try:
             self._keeping.drop_result(order)
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import stat
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from countersign import __version__
+from countersign.certification.authorization import fingerprint
 from countersign.certification.exchange import Enrolled, Enrolment
 from countersign.certification.signing import public_text, read_public
 from countersign.probe.client import RegistrarClient, RegistrarError
@@ -55,11 +55,6 @@ class KeyFile(BaseModel):
     def fingerprint(self) -> str:
         """SHA-256 of the probe's public key, the first 16 octets in hexadecimal."""
         return fingerprint(self.key.public_key())
-
-
-def fingerprint(key: Ed25519PublicKey) -> str:
-    """Return by what people compare a key: the first 16 octets of its SHA-256, hexadecimal."""
-    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]
 
 
 def read_key_file(path: Path) -> KeyFile | None:

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 MOST_BEGINNINGS = 3
 """An order in whose midst the probe was killed so often is not begun again."""
+MOST_HELD = 2000
+"""Orders that the registrar is told of: see `certification.exchange.OrdersWanted`."""
 
 
 class Orders:
@@ -42,6 +44,9 @@ class Orders:
         self._delivery = delivery
         self._report = report
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._held: dict[int, datetime.datetime] = {}
+        """When each order ends that was begun, and whose result the registrar does not have."""
+        delivery.on_taken = self._forget
         self.freed = delivery.freed
         """Set whenever there may be room."""
 
@@ -50,22 +55,29 @@ class Orders:
         """How many are at work."""
         return len(self._tasks)
 
-    @property
-    def numbers(self) -> frozenset[int]:
-        """The orders' numbers."""
-        return frozenset(self._tasks)
+    def held(self, now: datetime.datetime) -> tuple[int, ...]:
+        """Return the orders that the registrar is not to send again.
+
+        Those that were given up are among them, until their time is over.
+        """
+        self._held = {key: ends_at for key, ends_at in self._held.items() if ends_at > now}
+        numbers = sorted({*self._held, *self._delivery.numbers})
+        return tuple(numbers[-MOST_HELD:])
 
     def take_up(self, now: datetime.datetime) -> None:
         """Begin the orders again in whose midst the probe was ended."""
         for number, kept in self._keeping.orders().items():
-            if kept.begun >= MOST_BEGINNINGS or self._delivery.has(number):
+            if self._delivery.has(number) or not self._begin(
+                KeptOrder(kept.signed, kept.begun + 1), now
+            ):
                 self._keeping.drop_order(number)
-            else:
-                self._begin(KeptOrder(kept.signed, kept.begun + 1), now)
 
-    def take(self, signed: SignedOrder, now: datetime.datetime) -> None:
-        """Begin an order that has come, if it is good."""
-        self._begin(KeptOrder(signed, 1), now)
+    def take(self, signed: SignedOrder, now: datetime.datetime) -> bool:
+        """Begin an order that has come; False: it is not good."""
+        return self._begin(KeptOrder(signed, 1), now)
+
+    def _forget(self, order: int) -> None:
+        self._held.pop(order, None)
 
     async def finish(self, deadline: float) -> None:
         """Wait until all have ended, or some time of the loop's clock; the others are given up."""
@@ -77,16 +89,21 @@ class Orders:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _begin(self, kept: KeptOrder, now: datetime.datetime) -> None:
+    def _begin(self, kept: KeptOrder, now: datetime.datetime) -> bool:
         try:
             order = checked_order(kept.signed, self._key, self._probe, now)
         except RefusedError as error:
             log.error("an order is refused", reason=str(error))
             self._report.metrics.order("refused")
-            return
-        if order.id in self._tasks or self._delivery.has(order.id):
+            return False
+        if order.id in self._held or self._delivery.has(order.id):
             # The registrar did not hear that it was taken.
-            return
+            return True
+        self._held[order.id] = order.ends_at
+        if kept.begun > MOST_BEGINNINGS:
+            log.error("an order is given up: the probe ended in its midst", order=order.id)
+            self._report.metrics.order("given-up")
+            return False
         try:
             self._keeping.keep_order(order.id, kept)
         except OSError as error:
@@ -96,6 +113,7 @@ class Orders:
         task = asyncio.create_task(self._work(order))
         self._tasks[order.id] = task
         task.add_done_callback(lambda _: self._ended(order.id))
+        return True
 
     def _ended(self, order: int) -> None:
         del self._tasks[order]

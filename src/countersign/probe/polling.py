@@ -14,6 +14,7 @@ from countersign.probe.reporting import Reporting
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+_SHORTEST_WAIT = 1.0
 
 
 class Polling:
@@ -32,6 +33,7 @@ class Polling:
         self._delivery = delivery
         self._report = report
         self._concurrency = concurrency
+        self._has_come = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask until ``stop`` is set."""
@@ -46,23 +48,35 @@ class Polling:
             asking.result()
 
     async def _ask_on(self) -> None:
+        loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         while True:
             await self._room()
-            try:
-                signed = await self._client.next_order(LONGEST_WAIT, self._held())
-            except RegistrarError as error:
-                self._report.failed(str(error))
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
-                pause = min(_LONGEST_PAUSE, pause * 2)
+            asked_at = loop.time()
+            if await self._ask():
+                pause = _FIRST_PAUSE
+                if loop.time() - asked_at < _SHORTEST_WAIT and not self._has_come:
+                    # It did not keep us waiting: it is being stopped, or another has our key.
+                    await asyncio.sleep(_SHORTEST_WAIT * random.uniform(1, 3))  # noqa: S311
                 continue
-            pause = _FIRST_PAUSE
-            self._report.answered()
-            if signed is not None:
-                self._orders.take(signed, datetime.datetime.now(datetime.UTC))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+            pause = min(_LONGEST_PAUSE, pause * 2)
 
-    def _held(self) -> tuple[int, ...]:
-        return tuple(sorted({*self._orders.numbers, *self._delivery.numbers}))
+    async def _ask(self) -> bool:
+        """Ask once; return whether all was well."""
+        now = datetime.datetime.now(datetime.UTC)
+        self._has_come = False
+        try:
+            signed = await self._client.next_order(LONGEST_WAIT, self._orders.held(now))
+        except RegistrarError as error:
+            self._report.failed(str(error))
+            return False
+        self._report.answered()
+        if signed is None:
+            return True
+        self._has_come = True
+        # One that is refused is sent again: not at once.
+        return self._orders.take(signed, datetime.datetime.now(datetime.UTC))
 
     async def _room(self) -> None:
         """Wait until one more order may be taken: results that wait count, too."""

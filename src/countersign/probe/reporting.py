@@ -36,8 +36,8 @@ class Reporting:
 
     def answered(self) -> None:
         """Note that the registrar answered."""
-        if self._notes.error:
-            log.info("the registrar answers again")
+        if self._notes.error or not self._notes.asked_at:
+            log.info("orders can be asked for")
         self._notes = replace(self._notes, asked_at=time.time(), error="")
         self.write()
 

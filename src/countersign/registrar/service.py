@@ -48,9 +48,10 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
     from countersign.registrar.web.app import make_app
 
     with _opened(config) as office, _listening(config.listen) as listener:
+        api = make_api(office)
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(office, api=make_api(office)),
+                make_app(office, api=api),
                 loop="uvloop",
                 lifespan="off",
                 # Paths hold one-time links, queries what people search for.
@@ -62,6 +63,8 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
                 timeout_graceful_shutdown=FINISHING_SECONDS,
             )
         )
+        # A stop is not to wait for probes that wait for orders.
+        api.state.waiting.is_stopping = lambda: server.should_exit
         _publish(office)
         with (
             _quiet_signals(server),

@@ -27,6 +27,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
     "/keys": {"purpose": "tls", "content": f"3 1 1 {'ab' * 32}"},
     "/offender-queries": {"purpose": "x", "name": "Max", "birth_date": "1980-01-31"},
     "/steps/{step}": {},
+    "/enrolments": {"token": "x", "public_key": f"{'A' * 43}=", "network": "192.0.2.0/24"},
 }
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -101,6 +102,10 @@ class TestEveryRoute:
             with about(f"{method} {path}"):
                 if access.kind is Kind.SIGNED:
                     refused(answer, 401, "Refused")
+                elif access.kind is Kind.PROBE:
+                    refused(answer, 401, "Sign the request")
+                elif access.kind is Kind.INVITED:
+                    refused(answer, 404, "invitation")
                 elif path.startswith("/v1/hosts/"):
                     refused(answer, 404, "never registered")
                 else:
@@ -128,6 +133,9 @@ def test_the_document_says_of_each_route_which_scope_it_wants(desk: Desk) -> Non
             wanted = [str(access.scope)] if access.scope else []
             assert operation["security"] == [{"Token": wanted}]
             assert {"401", "403", "429"} <= set(operation["responses"])
+        elif access.kind is Kind.PROBE:
+            assert operation["security"] == [{"Probe": []}]
+            assert {"401", "429"} <= set(operation["responses"])
         else:
             assert "security" not in operation
         assert operation["summary"]

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 
 from countersign import __version__
+from countersign.certification.exchange import MAX_RESULT
 from countersign.registrar.api import (
     applications,
     documents,
@@ -18,15 +19,18 @@ from countersign.registrar.api import (
     money,
     offenders,
     payment_notices,
+    probes,
     problems,
     public,
     servers,
     sponsors,
+    tests,
     zone,
 )
 from countersign.registrar.api.document import describe, first_sentence
 from countersign.registrar.api.guarding import PREFIX
 from countersign.registrar.api.head_requests import HeadRequests
+from countersign.registrar.api.probe_waiting import WaitingRoom
 from countersign.registrar.operations.office import Office
 from countersign.registrar.web.access import Access, declared
 
@@ -35,12 +39,14 @@ _ROUTERS: tuple[APIRouter, ...] = (
     zone.router,
     me.router,
     servers.router,
+    tests.router,
     applications.router,
     sponsors.router,
     money.router,
     holdings.router,
     offenders.router,
     payment_notices.router,
+    probes.router,
 )
 _ABOUT = """
 The registrar for programs: what an owner or agent does in a browser, and what a gateway needs.
@@ -71,6 +77,7 @@ def make_api(office: Office) -> FastAPI:
     )
     app.state.office = office
     app.state.methods = [(compile_path(path)[0], method) for method, path, _ in declarations()]
+    app.state.waiting = WaitingRoom(office)
     app.add_middleware(HeadRequests)
     problems.install(app)
     for router in _ROUTERS:
@@ -78,6 +85,9 @@ def make_api(office: Office) -> FastAPI:
     scans = APIRouter(max_body_size=office.config.security.upload_size)
     scans.include_router(documents.router, prefix=PREFIX)
     app.include_router(scans)
+    results = APIRouter(max_body_size=MAX_RESULT)
+    results.include_router(probes.results, prefix=PREFIX)
+    app.include_router(results)
     describe(app, declarations())
     return app
 
@@ -119,7 +129,7 @@ def declarations() -> Iterator[tuple[str, str, Access]]:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for router in (*_ROUTERS, documents.router):
+    for router in (*_ROUTERS, documents.router, probes.results):
         for route in router.routes:
             if isinstance(route, APIRoute):
                 yield route

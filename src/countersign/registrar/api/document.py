@@ -11,11 +11,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from countersign.certification.authorization import SCHEME
 from countersign.registrar.api.problems import Problem, answers
 from countersign.registrar.web.access import Access, Kind
 from countersign.rules.access import SCOPE_WORDS
 
 TOKEN = "Token"  # noqa: S105 - the scheme's name in the document
+PROBE = "Probe"
 _REF = "#/components/schemas/{model}"
 _ETAG = {
     "ETag": {
@@ -48,7 +50,13 @@ def describe(app: FastAPI, declarations: Iterable[tuple[str, str, Access]]) -> N
             "description": "Made in the browser on the page 'API tokens'. Scopes: "
             + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
             + ".",
-        }
+        },
+        PROBE: {
+            "type": "http",
+            "scheme": SCHEME,
+            "description": "The registrar's own probes: each request is signed with Ed25519 by the "
+            "key that the probe was enrolled with.",
+        },
     }
     for method, path, access in declarations:
         _mend(made["paths"][path][method.lower()], access)
@@ -67,6 +75,9 @@ def _mend(operation: Operation, access: Access) -> None:
         codes += [401, 403]
         operation["security"] = [{TOKEN: [str(access.scope)] if access.scope else []}]
         operation["description"] = _with_scope(operation.get("description", ""), access)
+    elif access.kind is Kind.PROBE:
+        codes.append(401)
+        operation["security"] = [{PROBE: []}]
     for code, answer in answers(*codes).items():
         responses.setdefault(str(code), answer)
     _add_headers(responses)

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from countersign.registrar.api.caller import admit
+from countersign.registrar.api.probe_caller import admit_probe, check_body
 from countersign.registrar.api.problems import Fault, ProblemError, problem
 from countersign.registrar.operations.office import OperationError
 from countersign.registrar.web.access import Kind, declared
@@ -34,7 +35,8 @@ _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class GuardedRoute(APIRoute):
     """A route that lets in whom its declaration (`web/access.py`) names, and nobody else.
 
-    Leaves ``request.state.bearer`` (where a token is wanted) and ``request.state.body``.
+    Leaves ``request.state.bearer`` (where a token is wanted), ``request.state.probe`` (where a
+    probe's signature is), and ``request.state.body``.
     """
 
     def get_route_handler(self) -> _Handler:
@@ -48,8 +50,13 @@ class GuardedRoute(APIRoute):
             try:
                 if access.kind is Kind.TOKEN:
                     request.state.bearer = await run_in_threadpool(admit, request, access.scope)
+                elif access.kind is Kind.PROBE:
+                    authorization = await run_in_threadpool(admit_probe, request)
+                    request.state.probe = authorization.probe
                 _check_query(request, known)
                 request.state.body = await _body(request)
+                if access.kind is Kind.PROBE:
+                    check_body(authorization, request.state.body)
                 return await handle(request)
             except _EXPECTED:
                 raise

@@ -1,8 +1,8 @@
 """Who may use a route: declared with the route, decided in one place. Pure.
 
 Each page says `allow=` one of: `PUBLIC`, `SIGNED_IN`, `ENROLLING`, `roles(…)`, `staff(…)`,
-`server(…)`; each route of the API `token(…)` or `SIGNED`, by `declare`. A route that says
-nothing stops the application from starting.
+`server(…)`; each route of the API `token(…)`, `probe()`, `INVITED` or `SIGNED`, by `declare`.
+A route that says nothing stops the application from starting.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class Kind(StrEnum):
     """Whoever has a permission towards the server that the path names."""
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
     """Programs with a token of a scope; no cookie counts (API)."""
+    PROBE = "probe"
+    """Probes, which sign each request with the key that they were enrolled with (API)."""
+    INVITED = "invited"
+    """Whoever sends a one-time token in the message: a probe that is to be enrolled (API)."""
     SIGNED = "signed"
     """Whoever signs the message: a payment provider's notice (API)."""
 
@@ -58,6 +62,7 @@ FRESH = Access(Kind.SIGNED_IN, fresh=True)
 """Signed in, and has proved within the last ten minutes to be the same person still."""
 FRESH_ENROLLING = Access(Kind.ENROLLING, fresh=True)
 SIGNED = Access(Kind.SIGNED)
+INVITED = Access(Kind.INVITED)
 
 
 def roles(*allowed: Role, fresh: bool = False) -> Access:
@@ -78,6 +83,11 @@ def server(permission: Permission, *, fresh: bool = False) -> Access:
 def token(scope: Scope) -> Access:
     """Allow programs with a token of a scope (API)."""
     return Access(Kind.TOKEN, scope=scope)
+
+
+def probe() -> Access:
+    """Allow probes that are enrolled and not revoked (API)."""
+    return Access(Kind.PROBE)
 
 
 class Verdict(StrEnum):
@@ -108,11 +118,14 @@ class Standing:
     """Roles towards the server of the path; empty: none, or there is no such server."""
 
 
+_OF_THE_API = frozenset({Kind.TOKEN, Kind.PROBE, Kind.INVITED, Kind.SIGNED})
+
+
 def decide(access: Access, standing: Standing) -> Verdict:
     """Return what becomes of a request for a page."""
     if access.kind is Kind.PUBLIC:
         return Verdict.ALLOW
-    if access.kind in (Kind.TOKEN, Kind.SIGNED):
+    if access.kind in _OF_THE_API:
         return Verdict.REFUSE
     if not standing.roles:
         return Verdict.SIGN_IN

@@ -32,6 +32,7 @@ _STAFF: tuple[tuple[str, str, Permission], ...] = (
     ("Access log", "/staff/access-log", Permission.SEE_AUDIT),
     ("Jobs", "/staff/jobs", Permission.SEE_JOBS),
     ("Secondaries", "/staff/secondaries", Permission.SEE_SECONDARIES),
+    ("Probes", "/staff/probes", Permission.SEE_PROBES),
 )
 _WORK = "/staff"
 """What waits for whoever is on the staff; other pages of theirs lie below it."""

@@ -38,6 +38,7 @@ MODULES = (
     "staff.jobs",
     "staff.secondaries",
     "staff.secondary_keys",
+    "staff.probes",
     "owner.confirming",
     "owner.servers",
     "owner.overview",
@@ -59,6 +60,7 @@ MODULES = (
     "public.home",
     "public.directory",
     "public.hosts",
+    "public.testing",
     "public.transparency",
     "public.api",
 )
