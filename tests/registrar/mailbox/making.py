@@ -70,14 +70,14 @@ def settlings(office: Office) -> list[int]:
 
 @contextlib.asynccontextmanager
 async def mailbox_of(
-    office: Office, sender_tests: SenderTests | None = None
+    office: Office, sender_tests: SenderTests | None = None, listen: str = "127.0.0.1:0"
 ) -> AsyncIterator[TestMailbox]:
-    """A mailbox in the test's event loop; its metrics are `mailbox.metrics`."""
+    """A mailbox in the test's event loop."""
     with ThreadPoolExecutor(4) as threads:
         metrics = MailboxMetrics()
         keeping = Keeping(office, threads, metrics)
         mailbox = TestMailbox(
-            ["127.0.0.1:0"],
+            [listen],
             office.config.certification.foreign_domain,
             HOST,
             keeping.deliver,
