@@ -182,7 +182,6 @@ mailbox.listen = ["127.0.0.1:0"]
 pause = 0
 networks = ["{HOSTS}"]
 nameservers = ["{dns.endpoint}"]
-mailbox.listen = ["127.0.0.1:{free_port()}"]
 """
 
 
