@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from countersign.certification.assignment import Assignment
-from countersign.certification.forms import Names
+from countersign.certification.form import Names
 from countersign.certification.outcome import TestOutcome
 from countersign.certification.session import Caller
 from countersign.certification.settings import Standing

@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.certification.delivery import Delivered
-from countersign.certification.forms import (
-    FORMS,
-    MAX_COMMAND,
-    PLAIN,
-    LocalParts,
-    Names,
-    fill_in,
-    forms_for,
-)
+from countersign.certification.form import MAX_COMMAND, LocalParts, Names, fill_in
+from countersign.certification.forms import FORMS, PLAIN, forms_for
 from countersign.certification.judge_relay import Relayed, judge_relay
 from countersign.certification.outcome import Verdict
 from countersign.certification.said import Said, Trouble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from countersign.certification.catalogue import Test
 from countersign.certification.delivery import Delivered, Messages
-from countersign.certification.forms import Envelope
+from countersign.certification.form import Envelope
 from countersign.certification.judge_relay import Relayed
 from countersign.certification.said import Said, is_accepted
 from countersign.certification.session import Session

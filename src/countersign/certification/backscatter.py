@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from countersign.certification import catalogue
 from countersign.certification.attempt import attempt
-from countersign.certification.forms import Envelope, random_part
+from countersign.certification.form import Envelope, random_part
 from countersign.certification.judge import Judgement, information, untested
 from countersign.certification.judge_relay import Relayed, judge_refusal
 from countersign.certification.said import words

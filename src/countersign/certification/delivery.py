@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from countersign.certification.assignment import Assignment
 from countersign.certification.catalogue import Test
-from countersign.certification.forms import LocalParts, Names
+from countersign.certification.form import LocalParts, Names
 from countersign.certification.message import Letter
 from countersign.certification.said import Said, Trouble, is_accepted
 from countersign.certification.session import Session

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from countersign.certification.attempt import attempt
-from countersign.certification.forms import ORDINARY_SENDERS, RelayForm, fill_in, random_part
+from countersign.certification.form import RelayForm, fill_in, random_part
+from countersign.certification.forms import ORDINARY_SENDERS
 from countersign.certification.judge import passed, untested
 from countersign.certification.judge_relay import Relayed, judge_relay, leaves_doubt
 from countersign.certification.said import Said, Trouble, is_accepted, is_lost, words

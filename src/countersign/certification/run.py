@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from countersign.certification import catalogue
 from countersign.certification.assignment import Assignment
-from countersign.certification.forms import Names
+from countersign.certification.form import Names
 from countersign.certification.outcome import BatteryResult
 from countersign.certification.session import Caller
 from countersign.certification.sheet import Progress, Sheet

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from countersign.certification import catalogue
 from countersign.certification.attempt import attempt
 from countersign.certification.catalogue import Test
-from countersign.certification.forms import PLAIN, fill_in, random_part
+from countersign.certification.form import fill_in, random_part
+from countersign.certification.forms import PLAIN
 from countersign.certification.judge import Judgement, failed, passed, untested
 from countersign.certification.judge_relay import judge_relay, leaves_doubt
 from countersign.certification.said import Said, Trouble, is_accepted, words

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from countersign.certification.assignment import Assignment
 from countersign.certification.catalogue import Test
 from countersign.certification.delivery import Messages
-from countersign.certification.forms import Names
+from countersign.certification.form import Names
 from countersign.certification.session import Caller
 from countersign.certification.sheet import Sheet
 from countersign.transport.resolver import Resolver
