@@ -11,6 +11,8 @@ from countersign.protocol.reply import Reply
 
 WEAK = frozenset({"LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM"})
 """Obsolete, or with passwords that must be kept in clear; of use inside TLS only (RFC 8314)."""
+_MOST = 4000
+"""Characters of a list that are looked at."""
 _ADDRESS = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,255}")
 
 
@@ -66,7 +68,7 @@ def judge_vrfy(known: Said, unknown: Said | None) -> Judgement:
 def judge_expn(said: Said, asked: str) -> Judgement:
     """Judge the reply to EXPN of a mailbox."""
     if is_accepted(said) and said.code != 252:
-        members = {found.lower() for found in _ADDRESS.findall("\n".join(said.lines))}
+        members = {found.lower() for found in _ADDRESS.findall("\n".join(said.lines)[:_MOST])}
         if members - {asked.lower()}:
             return failed(f"EXPN {asked} lists addresses: the server {words(said)}.")
         return information(f"EXPN is answered: the server {words(said)}.")
