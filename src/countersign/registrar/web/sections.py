@@ -51,6 +51,7 @@ MODULES = (
     "owner.contract",
     "owner.control",
     "owner.tests",
+    "owner.sending",
     "owner.holdings",
     "owner.directory_entry",
     "owner.cases",

@@ -86,6 +86,7 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         here=_here(visit),
         may_ask=visit.may(_ASK) and row.state not in _NOT_TESTED and control.is_proven(row),
         wants_proof=row.state not in _NOT_TESTED and not control.is_proven(row),
+        has_mailbox=bool(visit.office.config.certification.mailbox.listen),
         pause=test_results.PAUSE_MINUTES,
         most=test_results.TESTS_A_DAY,
     )
