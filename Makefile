@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint bench bench-pages bench-registry format lock docs clean
+.PHONY: help run test lint bench bench-pages bench-registry bench-certification format lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,6 +39,9 @@ bench-pages: $(READY) ## measure the registrar's pages with a million servers
 
 bench-registry: $(READY) ## measure the replicated registry against Knot and rbldnsd
 	$(BIN)/python -m benchmarks.registry
+
+bench-certification: $(READY) ## measure the certification tests (needs root and .ci/install-packages)
+	$(BIN)/python -m benchmarks.certification
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix-only .

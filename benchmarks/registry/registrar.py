@@ -54,7 +54,7 @@ def make_registrar(directory: Path, servers: int, steps: Steps) -> Registrar:
     # All secondaries are on one address here, and so have one share of questions and connections.
     file.write_text(
         f'zone = "{ZONE}"\nstate_directory = "{directory}/registrar"\nreserved_names = true\n'
-        'certification.mailbox.listen = []\n'
+        "certification.mailbox.listen = []\n"
         f'[primary]\nlisten = ["{primary}"]\nrequests_per_second = 10000\nconnections = 1000\n'
         '[log]\nlevel = "error"\n'
     )

@@ -22,11 +22,8 @@ GOOD: dict[str, str] = {
     "DATA": "354 End data with <CR><LF>.<CR><LF>",
     ".": "250 2.0.0 Ok: queued",
     "RCPT": "550 5.7.1 Relaying denied",
-    "RCPT TO:<postmaster@local.example>": "250 2.1.5 Ok",
-    "RCPT TO:<abuse@local.example>": "250 2.1.5 Ok",
     "": "500 5.5.2 Unknown command",
 }
-GOOD_IN_TLS = GOOD | {"XVERIFY": "550 5.7.1 FALSE"}
 
 
 @dataclass
@@ -101,15 +98,15 @@ class FaultyServer:
     open_now: int = 0
     most_open: int = 0
     commands: list[str] = field(default_factory=list)
-    suspended: set[str] = field(default_factory=set)
+    suspended: set[tuple[str, str]] = field(default_factory=set)
     content: str = ""
     """Of the last message."""
     messages: list[tuple[list[str], str]] = field(default_factory=list)
     """RCPT commands that were accepted in the transaction, and the content."""
 
     @asynccontextmanager
-    async def running(self, directory: Path) -> AsyncIterator[FaultyServer]:
-        self.address = fresh_address()
+    async def running(self, directory: Path, address: str = "") -> AsyncIterator[FaultyServer]:
+        self.address = address or fresh_address()
         pair = directory / "pair.pem"
         pair.write_bytes(make_self_signed(self.host))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -172,7 +169,7 @@ class FaultyServer:
                 answer = "" if self.takes_any_order else dialogue.refusal(command)
                 answer = answer or self._answer(command, in_tls)
                 if in_tls and command.startswith("XVERIFY"):
-                    answer = self._suspend(answer, stream.peer()[0])
+                    answer = self._suspend(answer, (stream.peer()[0], stream.local()[0]))
                 dialogue.note(command, answer)
                 if not answer:
                     await asyncio.get_running_loop().create_future()
@@ -220,7 +217,7 @@ class FaultyServer:
             raise StreamClosedError("no handshake") from error
         return waiting if self.keeps_input else b""
 
-    def _suspend(self, answer: str, asker: str) -> str:
+    def _suspend(self, answer: str, asker: tuple[str, str]) -> str:
         """Answer FALSE once to each asker."""
         if not answer.endswith("FALSE") or self.never_suspends:
             return answer
@@ -238,5 +235,11 @@ class FaultyServer:
             return "\r\n".join(f"250-{line}" for line in (self.host, *keywords)) + (
                 "\r\n250 8BITMIME"
             )
-        answers = GOOD_IN_TLS | dict(self.in_tls) if in_tls else GOOD | dict(self.clear)
+        answers = self._good(in_tls) | dict(self.in_tls if in_tls else self.clear)
         return answers[max((key for key in answers if command.startswith(key)), key=len)]
+
+    def _good(self, in_tls: bool) -> dict[str, str]:
+        domain = self.host.partition(".")[2]
+        mailboxes = (f"RCPT TO:<{user}@{domain}>" for user in ("postmaster", "abuse"))
+        verification = {"XVERIFY": "550 5.7.1 FALSE"} if in_tls else {}
+        return GOOD | dict.fromkeys(mailboxes, "250 2.1.5 Ok") | verification

@@ -28,6 +28,7 @@ from sqlalchemy import select
 
 from countersign.demo import papers
 from countersign.demo.dns_server import DnsServer
+from countersign.demo.probes import FOREIGN_DOMAIN, MAILBOX_ADDRESS, MAILBOX_HOST, PLACES, Place
 from countersign.demo.rdap import RdapServer
 from countersign.demo.world import (
     ALPHA,
@@ -55,6 +56,7 @@ from countersign.registrar.operations import (
     dossier,
     factors,
     payments,
+    probes,
     sanctions,
     screenings,
     secondaries,
@@ -179,6 +181,22 @@ class DemoRegistrar:
         file.touch(mode=0o600)
         file.write_text(key.to_text() + "\n")
 
+    def invite_probes(self) -> list[tuple[Place, str]]:
+        """Invite the demo's probes, and return each one's token."""
+        administrator = Actor(Role.ADMINISTRATOR, self._administrator)
+        tokens = []
+        with self.office.work() as work:
+            for place in PLACES:
+                _, token = probes.invite(
+                    work,
+                    administrator,
+                    name=place.name,
+                    network=place.network,
+                    place=f"{place.name.title()}, in the demo",
+                )
+                tokens.append((place, token))
+        return tokens
+
     async def stop(self) -> None:
         """Stop what was started."""
         if self._process is not None and self._process.returncode is None:
@@ -263,10 +281,15 @@ networks = ["127.53.0.0/16"]
 [certification]
 port = {self.smtp_port}
 hello = "probe.registry.example"
-foreign_domain = "victim.example"
+foreign_domain = "{FOREIGN_DOMAIN}"
+about = "{URL}/about/tests"
 pause = 0
 networks = ["127.53.0.0/16"]
 nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
+
+[certification.mailbox]
+listen = ["{MAILBOX_ADDRESS}:{self.smtp_port}"]
+hostname = "{MAILBOX_HOST}"
 """
 
     def _prepare(self, config: RegistrarConfig) -> None:

@@ -14,6 +14,12 @@ from rich.table import Table
 
 from countersign.demo.cast import Cast
 from countersign.demo.histories import registrations
+from countersign.demo.probes import (
+    FOREIGN_DOMAIN,
+    MAILBOX_ADDRESS,
+    MAILBOX_HOST,
+    DemoProbes,
+)
 from countersign.demo.registrar import URL, DemoRegistrar
 from countersign.demo.story import Result, Story
 from countersign.demo.world import (
@@ -42,8 +48,9 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
         registrar = DemoRegistrar(Path(directory), SMTP_PORT)
         world = World(Path(directory))
         cast = Cast(world)
+        probes = DemoProbes(Path(directory), URL)
         try:
-            await _start(console, world, cast, registrar)
+            await _start(console, world, cast, registrar, probes)
             console.print(registrations(registrar))
             results = await _show_story(console, Story(world, cast, registrar, messages))
             failures = [result for result in results if not result.as_promised]
@@ -53,22 +60,31 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
         finally:
             with console.status("Stopping …"):
                 await cast.stop()
+                await probes.stop()
                 await world.stop()
                 await registrar.stop()
     return not failures
 
 
-async def _start(console: Console, world: World, cast: Cast, registrar: DemoRegistrar) -> None:
+async def _start(
+    console: Console, world: World, cast: Cast, registrar: DemoRegistrar, probes: DemoProbes
+) -> None:
     with console.status("Starting DNS and the registrar …") as status:
         await world.start_dns()
+        world.dns.set(FOREIGN_DOMAIN, "MX", f"10 {MAILBOX_HOST}.", ttl=5)
+        world.dns.set(MAILBOX_HOST, "A", MAILBOX_ADDRESS, ttl=5)
         await registrar.start()
         for host in (ALPHA, BETA):
             await asyncio.to_thread(registrar.add_replica, world, host)
+        status.update("Starting probes in four networks …")
+        await probes.start(await asyncio.to_thread(registrar.invite_probes))
         status.update("Starting two gateways and their neighbours …")
         await world.start_gateways()
         await _start_cast(cast)
         for host in (ALPHA, BETA):
-            status.update(f"The registrar certifies {host.name}: papers, relay test, bond …")
+            status.update(
+                f"The registrar certifies {host.name}: papers, tests, bond …"
+            )
             await registrar.certify(host, world.dns)
             await world.wait_until_all_know(host, Standing.REGISTERED)
 

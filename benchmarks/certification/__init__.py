@@ -1,0 +1,1 @@
+"""make bench-certification: the battery, as ratios in one run."""
