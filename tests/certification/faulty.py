@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +94,49 @@ class Careless(FaultyServer):
         if command.startswith("STARTTLS ") and not in_tls:
             return "220 2.0.0 Go ahead"
         return super()._answer(command, in_tls)
+
+
+@dataclass
+class Chunking(FaultyServer):
+    """Takes messages by BDAT."""
+
+    tls_keywords: tuple[str, ...] = ("CHUNKING",)
+    reads_lines: bool = False
+    """Takes the content of a chunk for commands."""
+    chunks: list[bytes] = field(default_factory=list)
+
+    async def _converse(self, stream: Stream) -> None:
+        reading: Any = stream if self.reads_lines else _WithoutChunks(stream, self.chunks)
+        await super()._converse(reading)
+
+    def _answer(self, command: str, in_tls: bool) -> str:
+        is_chunk = command.startswith("BDAT ")
+        return "250 2.0.0 Ok: queued" if is_chunk else super()._answer(command, in_tls)
+
+
+class _WithoutChunks:
+    """A stream from which chunks are taken out as they come."""
+
+    def __init__(self, stream: Stream, chunks: list[bytes]) -> None:
+        self._stream = stream
+        self._chunks = chunks
+        self._left = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def read(self) -> bytes:
+        commands = b""
+        while not commands and (data := await self._stream.read()):
+            while data:
+                if self._left:
+                    chunk, data = data[: self._left], data[self._left :]
+                    self._left -= len(chunk)
+                    self._chunks[-1] += chunk
+                    continue
+                line, end, data = data.partition(b"\r\n")
+                commands += line + end
+                if line.startswith(b"BDAT "):
+                    self._left = int(line.split()[1])
+                    self._chunks.append(b"")
+        return commands

@@ -74,6 +74,14 @@ async def test_a_postfix_that_forbids_commands_before_their_time_splits_all_the_
     assert outcomes["smuggling"].verdict is Verdict.FAILED
 
 
+async def test_a_postfix_passes_a_message_in_chunks_on_as_one(
+    dns: DnsServer, tmp_path: Path
+) -> None:
+    found = (await examine(dns, tmp_path, "smuggling-chunks"))["smuggling-chunks"]
+    assert found.verdict is Verdict.PASSED, found.explanation
+    assert len(found.messages) == 8
+
+
 async def test_a_closed_postfix_passes_what_is_asked_inside_tls(
     dns: DnsServer, tmp_path: Path
 ) -> None:

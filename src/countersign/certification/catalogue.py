@@ -162,6 +162,12 @@ SMUGGLING = Test(
     "attacker's choice.",
     is_essential=False,
 )
+SMUGGLING_IN_CHUNKS = Test(
+    "smuggling-chunks",
+    "A message sent by BDAT is passed on as one",
+    "BDAT lets bare line endings and dots through that the next host may take for an end.",
+    is_essential=False,
+)
 REVERSE_DNS = Test(
     "reverse-dns",
     "The address leads back to a name",
@@ -227,4 +233,4 @@ def all_tests() -> tuple[Test, ...]:
 
     relaying = (TRAPS, BACKSCATTER, *(form.test for form in FORMS))
     begin = (ADDRESS, *IN_CLEAR, *IN_TLS, *STATE, *STRANGERS, *QUESTIONS, *SUBMITTING)
-    return (*begin, SMUGGLING, *relaying, REVERSE_DNS)
+    return (*begin, SMUGGLING, SMUGGLING_IN_CHUNKS, *relaying, REVERSE_DNS)

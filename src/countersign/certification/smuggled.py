@@ -41,6 +41,8 @@ PSEUDO_ENDS = (
     PseudoEnd("CRLF NUL.CRLF", b"\r\n\0.\r\n"),
 )
 """All by which a message can be smuggled through a sender that keeps to the standard."""
+TRUE_END = PseudoEnd("CRLF.CRLF", b"\r\n.\r\n")
+"""Ends a message after DATA only: one that is sent by BDAT may hold it (RFC 3030)."""
 
 _NOTE = (
     b"What follows looks like mail commands. It is there to see whether the\r\n"
@@ -83,9 +85,9 @@ class Inner:
 
 
 def content_with(outer: Letter, inner: Sequence[Inner], at: datetime) -> bytes:
-    """Return the content of a message, with its true end, as it is sent after DATA."""
+    """Return the content of a message, without its end."""
     smuggled = b"".join(one.octets(outer, at) for one in inner)
-    return outer.octets(at) + _NOTE + smuggled + b".\r\n"
+    return outer.octets(at) + _NOTE + smuggled
 
 
 @dataclass(frozen=True, slots=True)

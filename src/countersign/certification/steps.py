@@ -14,6 +14,7 @@ from countersign.certification.checks import (
     check_questions,
     check_reset,
     check_smuggling,
+    check_smuggling_in_chunks,
     check_strangers,
     tests_in_tls,
 )
@@ -71,6 +72,7 @@ STEPS: tuple[Step, ...] = (
     Step(check_strangers, lambda visit: catalogue.STRANGERS, needs_tls=True),
     Step(check_questions, lambda visit: catalogue.QUESTIONS, needs_tls=True),
     Step(check_smuggling, lambda visit: (catalogue.SMUGGLING,)),
+    Step(check_smuggling_in_chunks, lambda visit: (catalogue.SMUGGLING_IN_CHUNKS,)),
     Step(check_submission, _submission_tests),
     Step(check_submissions, _submissions_tests),
     Step(_envelopes, _envelope_tests),

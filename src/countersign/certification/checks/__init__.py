@@ -5,7 +5,7 @@ from __future__ import annotations
 from countersign.certification.checks.in_clear import check_in_clear
 from countersign.certification.checks.in_tls import check_in_tls, tests_in_tls
 from countersign.certification.checks.questions import check_questions
-from countersign.certification.checks.smuggling import check_smuggling
+from countersign.certification.checks.smuggling import check_smuggling, check_smuggling_in_chunks
 from countersign.certification.checks.state import check_injection, check_reset
 from countersign.certification.checks.strangers import check_strangers
 
@@ -16,6 +16,7 @@ __all__ = [
     "check_questions",
     "check_reset",
     "check_smuggling",
+    "check_smuggling_in_chunks",
     "check_strangers",
     "tests_in_tls",
 ]

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from countersign.certification import catalogue
 from countersign.certification.checks.calling import calling
-from countersign.certification.judge import information, untested
+from countersign.certification.judge import Judgement, information, passed, untested
 from countersign.certification.message import Letter
 from countersign.certification.outcome import Verdict
 from countersign.certification.said import Said, Trouble, is_accepted
 from countersign.certification.session import Session
 from countersign.certification.smuggled import (
     PSEUDO_ENDS,
+    TRUE_END,
     Inner,
     PseudoEnd,
     Smuggled,
@@ -35,13 +36,8 @@ async def check_smuggling(visit: Visit) -> None:
     A smuggled message goes to the test mailbox: if it arrives, though this server read the whole
     as one, another one behind it was deceived.
     """
-    if not visit.messages.mark:
-        judgement = information("No message is sent: there is no test mailbox.")
-        visit.sheet.add(catalogue.SMUGGLING, judgement)
-        return
-    if not visit.names.mail_domain:
-        judgement = untested("No domain is known that this host is the mail exchanger of.")
-        visit.sheet.add(catalogue.SMUGGLING, judgement)
+    if (missing := _missing(visit)) is not None:
+        visit.sheet.add(catalogue.SMUGGLING, missing)
         return
     seen, numbers = await _send(visit, PSEUDO_ENDS)
     judgement = judge_smuggling(seen)
@@ -49,6 +45,34 @@ async def check_smuggling(visit: Visit) -> None:
         names, more = await _find_out_which(visit)
         judgement, numbers = judge_together(names), numbers + more
     visit.sheet.add(catalogue.SMUGGLING, judgement, numbers)
+
+
+async def check_smuggling_in_chunks(visit: Visit) -> None:
+    """Send the message by BDAT, whose length is given: another host may split it later.
+
+    Whoever passes it on by DATA has to double dots, and to mend bare line endings (RFC 3030).
+    """
+    if (missing := _missing(visit)) is not None:
+        visit.sheet.add(catalogue.SMUGGLING_IN_CHUNKS, missing)
+        return
+    numbers: tuple[str, ...] = ()
+    async with calling(visit, in_tls=visit.has_tls) as session:
+        if isinstance(session, Session) and "CHUNKING" not in session.extensions:
+            judgement = passed("CHUNKING is not offered.")
+        else:
+            ends = (*PSEUDO_ENDS, TRUE_END)
+            seen, numbers = await _exchange(session, visit, ends, in_chunks=True)
+            judgement = judge_smuggling(seen)
+    visit.sheet.add(catalogue.SMUGGLING_IN_CHUNKS, judgement, numbers)
+
+
+def _missing(visit: Visit) -> Judgement | None:
+    """Say why no message can be sent."""
+    if not visit.messages.mark:
+        return information("No message is sent: there is no test mailbox.")
+    if not visit.names.mail_domain:
+        return untested("No domain is known that this host is the mail exchanger of.")
+    return None
 
 
 async def _find_out_which(visit: Visit) -> tuple[list[str], tuple[str, ...]]:
@@ -64,28 +88,37 @@ async def _find_out_which(visit: Visit) -> tuple[list[str], tuple[str, ...]]:
 
 
 async def _send(visit: Visit, ends: Sequence[PseudoEnd]) -> tuple[Smuggled, tuple[str, ...]]:
-    """Send a message; return what came back, and the numbers of messages that may be on the way."""
     async with calling(visit, in_tls=visit.has_tls) as session:
-        if not isinstance(session, Session):
-            return Smuggled((), refused=session), ()
-        # The empty sender: nothing is ever sent back for the message itself.
-        commands = ("MAIL FROM:<>", f"RCPT TO:<postmaster@{visit.names.mail_domain}>")
-        for command in commands:
-            if not is_accepted(said := await _ask(session, command)):
-                return Smuggled((), refused=said), ()
+        return await _exchange(session, visit, ends, in_chunks=False)
+
+
+async def _exchange(
+    session: Session | Said, visit: Visit, ends: Sequence[PseudoEnd], *, in_chunks: bool
+) -> tuple[Smuggled, tuple[str, ...]]:
+    """Send a message; return what came back, and the numbers of messages that may be on the way."""
+    if not isinstance(session, Session):
+        return Smuggled((), refused=session), ()
+    # The empty sender: nothing is ever sent back for the message itself.
+    for command in ("MAIL FROM:<>", f"RCPT TO:<postmaster@{visit.names.mail_domain}>"):
+        if not is_accepted(said := await _ask(session, command)):
+            return Smuggled((), refused=said), ()
+    inner = [_inner(visit, end) for end in ends]
+    content = content_with(_outer(visit), inner, datetime.now(UTC))
+    if in_chunks:
+        octets = f"BDAT {len(content)} LAST\r\n".encode() + content
+    else:
         said = await _ask(session, "DATA")
         if isinstance(said, Trouble) or not said.is_intermediate:
             return Smuggled((), refused=said), ()
-        inner = [_inner(visit, end) for end in ends]
-        content = content_with(_outer(visit), inner, datetime.now(UTC))
-        seen = await _count_replies(session, content)
+        octets = content + b".\r\n"
+    seen = await _count_replies(session, octets)
     return seen, tuple(one.number for one in inner) if seen.was_taken else ()
 
 
-async def _count_replies(session: Session, content: bytes) -> Smuggled:
-    """Send content, and QUIT after the first reply; read until that to QUIT."""
+async def _count_replies(session: Session, octets: bytes) -> Smuggled:
+    """Send a message, and QUIT after the first reply; read until that to QUIT."""
     replies: list[Reply] = []
-    said = await session.send(content, replies=_MAX_REPLIES)
+    said = await session.send(octets, replies=_MAX_REPLIES)
     while isinstance(said, Reply):
         replies.append(said)
         if is_last(said) or len(replies) >= _MAX_REPLIES:
