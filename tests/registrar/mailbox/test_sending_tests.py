@@ -29,6 +29,7 @@ from countersign.storage.database.servers import Server, ServerEvent
 from tests.gateway.world import World
 from tests.registrar.conftest import Clock
 from tests.registrar.mailbox import making
+from tests.registrar.operations import life
 from tests.registrar.publishing.making import add_server
 
 OWNER = Actor(Role.OWNER, 1)
@@ -149,6 +150,31 @@ def test_the_last_word_counts_and_what_could_not_be_told_is_none(office: Office)
         assert not sending_tests.has_passed(work, work.session.get_one(Server, server_id))
     with office.work() as work, pytest.raises(ValueError, match="information"):
         sending_tests.record(work, test, "information", {})
+
+
+@pytest.mark.parametrize("sending_first", [True, False])
+def test_where_it_is_required_nobody_passes_without_it(office: Office, sending_first: bool) -> None:
+    certification = office.config.certification.model_copy(update={"sending_test": "required"})
+    strict = replace(
+        office, config=office.config.model_copy(update={"certification": certification})
+    )
+    server_id = life.make_screened(strict)
+
+    def state() -> State:
+        with strict.reading() as work:
+            return work.session.get_one(Server, server_id).state
+
+    def pass_sending() -> None:
+        record(strict, ask(strict, server_id), Verdict.PASSED)
+
+    def pass_relay() -> None:
+        life.pass_test(strict, server_id)
+
+    first, second = (pass_sending, pass_relay) if sending_first else (pass_relay, pass_sending)
+    first()
+    assert state() is State.SCREENED
+    second()
+    assert state() is State.TESTED
 
 
 async def test_a_real_gateway_passes_and_is_in_the_event_log(office: Office, world: World) -> None:

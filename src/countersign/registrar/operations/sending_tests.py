@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from countersign.certification.outcome import Verdict
 from countersign.certification.test_address import ALPHABET, MARK_LENGTH, Kind, TestAddress
+from countersign.registrar.operations import certifications
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.certifications import NOT_TESTED
 from countersign.registrar.operations.control import NOT_PROVEN, is_proven
@@ -20,8 +22,9 @@ from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.events import add_event
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import SYSTEM, Actor, OperationError, Work
-from countersign.registrar.operations.test_results import TestVerdict
+from countersign.registrar.operations.transitions import move
 from countersign.rules.access import Permission
+from countersign.rules.life_cycle import Action, State
 from countersign.storage.database.probing import SendingTest
 from countersign.storage.database.servers import Server
 
@@ -100,12 +103,17 @@ def has_passed(work: Work, server: Server) -> bool:
         select(SendingTest.verdict)
         .where(
             SendingTest.server_id == server.id,
-            SendingTest.verdict.in_((TestVerdict.PASSED, TestVerdict.FAILED)),
+            SendingTest.verdict.in_((Verdict.PASSED, Verdict.FAILED)),
         )
         .order_by(SendingTest.id.desc())
         .limit(1)
     )
-    return verdict == TestVerdict.PASSED
+    return verdict == Verdict.PASSED
+
+
+def is_awaited(work: Work, server: Server) -> bool:
+    """Tell whether a server may not be offered a registration before it has sent a message."""
+    return work.config.certification.sending_test == "required" and not has_passed(work, server)
 
 
 def find(work: Work, mark: str) -> SendingTest | None:
@@ -134,18 +142,25 @@ def record(work: Work, test: SendingTest, verdict: str, result: dict[str, Any]) 
     the same one. result: `BatteryResult.to_dict()`. Raises :class:`ValueError` for an unknown
     verdict.
     """
-    ending = TestVerdict(verdict)
+    ending = Verdict(verdict)
+    if ending is Verdict.INFORMATION:
+        raise ValueError("information is no verdict of a test")
+    server = work.session.get_one(Server, test.server_id)
+    hold(work, server)
     hold(work, test)
     if test.ended_at is not None:
         if test.verdict == ending and test.result.get("begun_at") == result.get("begun_at"):
             test.result = result
         return
     test.verdict, test.result = ending, result
-    if ending is TestVerdict.COULD_NOT_TEST:
+    if ending is Verdict.COULD_NOT_TEST:
         return
     test.ended_at = work.now
-    server = work.session.get_one(Server, test.server_id)
-    deed = Deed.SENDING_TEST_FAILED
-    if ending is TestVerdict.PASSED:
-        deed = Deed.SENDING_TEST_PASSED
-    add_event(work, server, deed, SYSTEM, details={"sending_test": test.id})
+    details = {"sending_test": test.id}
+    if ending is Verdict.FAILED:
+        add_event(work, server, Deed.SENDING_TEST_FAILED, SYSTEM, details=details)
+        return
+    add_event(work, server, Deed.SENDING_TEST_PASSED, SYSTEM, details=details)
+    if server.state is State.SCREENED and certifications.has_passed(work, server):
+        # All else is done, and only this was waited for.
+        move(work, server, Action.PASS_TEST, SYSTEM, details=details)

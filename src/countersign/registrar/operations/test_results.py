@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from countersign.registrar.operations import sending_tests
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.certifications import NOT_TESTED, order_test
 from countersign.registrar.operations.control import NOT_PROVEN, is_proven
@@ -70,7 +71,7 @@ def record_result(
         add_event(work, server, Deed.PERSPECTIVES_DIFFER, actor, details=details)
     if ending is TestVerdict.PASSED:
         add_event(work, server, Deed.TEST_PASSED, actor, details={"run": run.id})
-        if server.state is State.SCREENED:
+        if server.state is State.SCREENED and not sending_tests.is_awaited(work, server):
             move(work, server, Action.PASS_TEST, actor, details={"run": run.id})
     elif ending is TestVerdict.FAILED:
         _tell(work, server, run, Deed.TEST_FAILED, actor)

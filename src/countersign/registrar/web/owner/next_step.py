@@ -76,6 +76,13 @@ def _of_test(facts: Facts) -> NextStep:
             path="/tests",
             label="See the test",
         )
+    if facts.test == "passed":
+        # It has passed and has not gone on: this registrar asks for one thing more.
+        return NextStep(
+            "Let the server send a test message: it must prove itself as a sender, too.",
+            path="/sending-test",
+            label="See how",
+        )
     return NextStep(next_step(State.SCREENED), path="/tests", label="See the tests", waiting=True)
 
 
