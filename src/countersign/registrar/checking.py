@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from countersign.certification.mailbox import TlsError, server_context
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.publishing.image import apex_of
 from countersign.registrar.state import database_url, keyring_file, state_directory
@@ -29,6 +30,7 @@ def warnings_about(config: RegistrarConfig) -> list[str]:
         _check_database,
         _check_mail,
         _check_webhook,
+        _check_mailbox,
     )
     return [warning for one in checks for warning in one(config)]
 
@@ -112,3 +114,13 @@ def _check_webhook(config: RegistrarConfig) -> Iterator[str]:
     file = config.money.webhook_secret_file
     if file is not None and not os.access(file, os.R_OK):
         yield f"money.webhook_secret_file: {file} cannot be read"
+
+
+def _check_mailbox(config: RegistrarConfig) -> Iterator[str]:
+    mailbox = config.certification.mailbox
+    if mailbox.certificate is None:
+        return
+    try:
+        server_context(mailbox.hostname, mailbox.certificate)
+    except TlsError as error:
+        yield f"certification.mailbox.certificate: {error}"
