@@ -141,6 +141,17 @@ def test_a_probe_that_goes_silent_keeps_others_from_a_host_for_its_share_of_the_
     assert probing.fetch(office, keys[1]) is not None
 
 
+def test_a_probe_that_begins_anew_again_and_again_keeps_nobody_away_for_longer(
+    office: Office, clock: Clock
+) -> None:
+    keys = probing.enrol(office, 3)
+    begun(office)
+    for _ in range(3):
+        assert probing.fetch(office, keys[0]) is not None
+        clock.advance(minutes=7)
+    assert probing.fetch(office, keys[1]) is not None
+
+
 def test_an_order_that_got_lost_is_given_again_and_one_that_is_held_is_not(
     office: Office,
 ) -> None:

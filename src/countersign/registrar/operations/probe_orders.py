@@ -118,7 +118,8 @@ def _take(work: Work, order: ProbeOrder) -> bool:
         order.ended_at = work.now
         order_settling(work, run.id)
         return False
-    order.fetched_at = work.now
+    # One that fetches it again and again keeps the others away no longer than one that does not.
+    order.fetched_at = order.fetched_at or work.now
     return True
 
 
