@@ -75,8 +75,6 @@ class FaultyServer:
     """The fault of CVE-2011-0411: what came before the handshake is obeyed inside TLS."""
     answers_early: bool = False
     """What came before the handshake is answered in clear."""
-    keeps_state: bool = False
-    """EHLO and MAIL in clear still hold inside TLS."""
     takes_any_order: bool = False
     """Answers questions before EHLO, and recipients before MAIL."""
     never_suspends: bool = False
@@ -164,7 +162,7 @@ class FaultyServer:
                 if command == "STARTTLS" and not in_tls and "STARTTLS" not in self.clear:
                     waiting = await self._upgrade(stream, waiting)
                     in_tls = True
-                    dialogue = dialogue if self.keeps_state else _Dialogue()
+                    dialogue = _Dialogue()
                     continue
                 answer = "" if self.takes_any_order else dialogue.refusal(command)
                 answer = answer or self._answer(command, in_tls)

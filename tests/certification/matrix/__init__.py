@@ -1,0 +1,1 @@
+"""Real servers in known states, each tested from three networks: who passes, and who fails."""
