@@ -197,3 +197,26 @@ async def test_no_more_orders_are_taken_than_there_is_room_for(world: World) -> 
             server.gate.set()
         await probe.says("result delivered", times=3)
     assert all(world.ordered(order).result["host"] for order in orders)
+
+
+@pytest.mark.slow
+async def test_at_a_stop_what_does_not_end_is_given_up_and_taken_up_at_the_next_start(
+    world: World,
+) -> None:
+    await world.registrar()
+    file = world.probe_file("lima")
+    number = await world.enrol(file)
+    server = MailServer()
+    server.gate.clear()
+    async with server.running(world.smtp_port):
+        probe = await world.probe(file)
+        order = world.order(number, server, minutes=600)
+        await server.connected.wait()
+        began = asyncio.get_running_loop().time()
+        assert await probe.end() == 0
+        assert 25 < asyncio.get_running_loop().time() - began < 40
+        assert (world.directory / "lima" / "orders" / f"{order}.json").exists()
+        server.gate.set()
+        probe = await world.probe(file)
+        await probe.says("result delivered")
+    assert world.ordered(order).result["host"]

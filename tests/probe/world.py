@@ -20,7 +20,7 @@ from tests.gateway.world import free_port, fresh_address
 from tests.probe import rows
 
 NETWORK = "127.0.0.0/8"
-SECONDS = 40.0
+SECONDS = 60.0
 """In which anything must have happened."""
 
 
@@ -126,7 +126,7 @@ class World:
             f'state_directory = "{config.state_directory}"\ndatabase = "{config.database}"\n'
             f"primary.inside = false\n"
             f"[certification]\nport = {self.smtp_port}\nsubmission_port = 0\n"
-            f"submissions_port = 0\npause = 0\ntimeout = 30\n"
+            f"submissions_port = 0\npause = 0\ntimeout = 60\n"
         )
 
     async def registrar(self) -> Program:

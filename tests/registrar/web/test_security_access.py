@@ -30,6 +30,7 @@ from tests.registrar.operations import life
 from tests.registrar.web.visitors import Site, Visitor, add_account, with_config
 
 OUT_OF_DATE = "The form is out of date"
+_OF_THE_API = (Kind.PUBLIC, Kind.TOKEN, Kind.PROBE, Kind.INVITED, Kind.SIGNED)
 
 
 @dataclass
@@ -239,20 +240,25 @@ def test_every_route_of_the_api_wants_a_token_of_its_scope(
     for method, path, access in routes:
         url = "/api" + re.sub(r"\{\w+\}", "1", path)
         ask = {"method": method, "url": url}
-        assert access.kind in (Kind.PUBLIC, Kind.TOKEN, Kind.SIGNED), path
+        assert access.kind in _OF_THE_API, path
         if access.kind is Kind.PUBLIC:
             assert method == "GET"
             continue
         assert visitor.client.request(**ask).status_code in (400, 401, 403, 503), path  # type: ignore[arg-type]
-        if access.kind is Kind.SIGNED:
+        if access.kind in (Kind.SIGNED, Kind.INVITED):
             continue
         assert visitor.client.request(**ask).status_code == 401, path  # type: ignore[arg-type]
         bad = {"Authorization": "Bearer csr_" + "x" * 43}
         assert visitor.client.request(**ask, headers=bad).status_code == 401, path  # type: ignore[arg-type]
         for scope, token in tokens.items():
+            headers = {"Authorization": f"Bearer {token}"}
+            if access.kind is Kind.PROBE:
+                # No token is good for what only probes may.
+                answer = visitor.client.request(**ask, headers=headers)  # type: ignore[arg-type]
+                assert answer.status_code == 401, path
+                continue
             if access.scope is None or scope is access.scope:
                 continue
-            headers = {"Authorization": f"Bearer {token}"}
             answer = visitor.client.request(**ask, headers=headers)  # type: ignore[arg-type]
             assert answer.status_code == 403, f"{method} {path} with {scope}"
 
@@ -275,6 +281,8 @@ def test_the_table_keeps_papers_money_and_rights_apart() -> None:
     assert who(Permission.MANAGE_STAFF) == who(Permission.ACCREDIT) == {Role.ADMINISTRATOR}
     assert who(Permission.MANAGE_SECONDARIES) == {Role.ADMINISTRATOR}
     assert who(Permission.SEE_SECONDARIES) == {Role.ADMINISTRATOR, Role.AUDITOR}
+    assert who(Permission.MANAGE_PROBES) == {Role.ADMINISTRATOR}
+    assert who(Permission.SEE_PROBES) == {Role.ADMINISTRATOR, Role.AUDITOR}
     assert who(Permission.ACCEPT_CONTRACT) == {Role.OWNER}
     assert Permission.SEE_SERVER not in TABLE[Role.ADMINISTRATOR]
     changing = {
@@ -286,6 +294,7 @@ def test_the_table_keeps_papers_money_and_rights_apart() -> None:
         Permission.ACCREDIT,
         Permission.RETRY_JOBS,
         Permission.MANAGE_SECONDARIES,
+        Permission.MANAGE_PROBES,
         Permission.EDIT_APPLICATION,
     }
     assert not changing & TABLE[Role.AUDITOR]
