@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from countersign.registrar.operations import screenings
+from countersign.registrar.operations.control import record_proof
 from countersign.registrar.operations.offenders import Details, GivenNumber, record_offender
 from countersign.registrar.operations.office import (
     Actor,
@@ -217,6 +218,8 @@ def test_a_comparison_of_papers_that_were_returned_since_is_dropped(
 
 def test_clearing_orders_the_test(office: Office) -> None:
     server, record = screened(office)
+    with office.work() as work:
+        record_proof(work, work.session.get_one(Server, server.id), "dns")
     decide(office, server, Verdict.CLEAN)
     with office.reading() as work:
         runs = work.session.scalars(select(TestRun.cause)).all()

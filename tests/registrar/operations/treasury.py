@@ -53,6 +53,8 @@ def make_tested(office: Office, *, registered_on: datetime.date | None = YOUNG, 
             country="AU",
             region="OC",
             city="Perth",
+            control_proven_at=work.now,
+            control_method="dns",
             **how,
         )
         work.session.add(server)

@@ -64,7 +64,7 @@ def test_an_application_is_cleared_from_the_queue_on(site: Site, office: Office)
     assert "That you looked is recorded" in page.text
     confirm = decide(browser, key, "clean")
     assert "mail.muller.com.au is screened, no longer submitted" in confirm
-    assert "A relay test of the server is made" in confirm
+    assert "The owner must prove control of the host" in confirm
     assert "To the owner" in confirm
     assert treasury.state_of(office, key) is State.SUBMITTED, "nothing is done before it is said"
     page = browser.press("Clear the application")

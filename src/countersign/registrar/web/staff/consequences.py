@@ -48,6 +48,7 @@ _LISTINGS = {
 }
 _ORDERS = {
     "test": "A relay test of the server is made.",
+    "control": "The owner must prove control of the host: it is looked for, and tested then.",
     "offer": "The offer is made out: bond, fee, invoices.",
     "screen": "The application is compared with the known offenders.",
     "domain-age": "The age of the domain is asked for.",
