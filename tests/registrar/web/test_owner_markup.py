@@ -14,11 +14,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from countersign.registrar.operations import holdings, sessions
 from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.test_results import ask_test
 from countersign.registrar.web.app import make_app
 from countersign.rules.roles import Role
 from countersign.storage.database.accounts import Account
 from countersign.storage.database.servers import ApplicantKind, Server
 from tests.registrar.operations import life, treasury
+from tests.registrar.reports import differing, end_with
 from tests.registrar.web.owners import OFFERED, suspend
 from tests.registrar.web.test_look import Page
 from tests.registrar.web.visitors import Site
@@ -26,7 +28,17 @@ from tests.registrar.web.visitors import Site
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 TABS = ("", "/events", "/application/review", "/money", "/statement", "/sponsors", "/contract")
-TABS += ("/tests", "/users", "/keys", "/traps", "/directory-entry", "/cases", "/withdraw")
+TABS += (
+    "/control",
+    "/tests",
+    "/sending-test",
+    "/users",
+    "/keys",
+    "/traps",
+    "/directory-entry",
+    "/cases",
+    "/withdraw",
+)
 STEPS = ("host", "company", "directors", "admin-contact", "location", "directory", "documents")
 
 
@@ -54,7 +66,12 @@ def pages_of(office: Office) -> tuple[int, list[str]]:
             agreement_version="2026-1",
             accepted_on=work.today,
         )
+    with office.work() as work:
+        server = work.session.get_one(Server, active)
+        ask_test(work, treasury.owner_of(work, server), server)
+    run = end_with(office, active, differing(office))
     return owner, [
+        *(f"/servers/{active}/tests/{run}", f"/servers/{draft}/control"),
         *("/servers", "/servers/new", "/sponsorship", f"/sponsorship/{question}"),
         *("/offender-query", "/agent", "/agent/new", f"/servers/{empty}"),
         *(f"/servers/{draft}/application/{step}" for step in (*STEPS, "review")),
