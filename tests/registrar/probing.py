@@ -19,7 +19,7 @@ from countersign.certification.settings import Standing
 from countersign.certification.signing import public_text
 from countersign.certification.standpoint import Standpoint
 from countersign.registrar.operations import probe_orders, probes
-from countersign.registrar.operations.office import SYSTEM, Office, Work
+from countersign.registrar.operations.office import SYSTEM, ConflictError, Office, Work
 from countersign.registrar.operations.test_results import record_result
 from countersign.storage.database.probing import Probe, ProbeOrder
 from countersign.storage.database.servers import Server, TestRun
@@ -154,7 +154,12 @@ def probing(
 
     def work() -> None:
         while not ended.is_set():
-            if not do_orders(office, keys, standing):
+            try:
+                done = do_orders(office, keys, standing)
+            except ConflictError:
+                # It met another process: a probe asks again.
+                continue
+            if not done:
                 ended.wait(0.2)
 
     thread = threading.Thread(target=work, name="probes", daemon=True)
