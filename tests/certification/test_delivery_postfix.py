@@ -21,7 +21,7 @@ from tests.peers.postfix import Postfix, skip_without_postfix
 pytestmark = pytest.mark.peer
 CLOSED = {"virtual_mailbox_maps": "inline:{postmaster@local.example=x}"}
 
-AT_HOME = ("relay-orcpt", "smuggling")
+AT_HOME = ("relay-orcpt", "smuggling", "smuggling-chunks")
 """Tests with a message to postmaster, which stays there."""
 
 
