@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from countersign.certification.assignment import Order
-from countersign.settings.values import Network
 
 ENROLMENTS = "/api/v1/probe/enrolments"
 ORDERS = "/api/v1/probe/orders"
@@ -41,7 +40,7 @@ class Enrolment(_Said):
     """One-time token that staff gave out."""
     public_key: _PublicKey
     """Ed25519 key by which its requests will be known: 32 octets in base 64."""
-    network: Annotated[Network, Field(max_length=64)]
+    network: Annotated[str, Field(max_length=64, pattern=_NO_NUL)]
     """Range that it stands in, CIDR notation."""
     as_number: Annotated[int | None, Field(ge=1, lt=2**32)] = None
     """Autonomous system that it stands in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import stat
 from pathlib import Path
 from typing import Annotated
@@ -105,7 +106,7 @@ async def enrol(
         asked = Enrolment(
             token=token.strip(),
             public_key="A" * 43 + "=",
-            network=network,
+            network=_network(network),
             as_number=as_number,
             version=__version__,
         )
@@ -129,6 +130,15 @@ async def enrol(
             "have that revoked, and enrol anew"
         ) from error
     return made
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise ProbeError(
+            "network: give the range in CIDR notation, for instance 192.0.2.0/24"
+        ) from None
 
 
 def _draft(path: Path, url: str) -> KeyFile:

@@ -93,7 +93,7 @@ class TestEnrolment:
                 (404, {"token": f"{token}x"}),
                 (422, {"network": "198.51.100.0/24"}),
                 (422, {"as_number": 64500}),
-                (400, {"network": "nowhere"}),
+                (422, {"network": "nowhere"}),
                 (400, {"public_key": "short"}),
                 (400, {"as_number": 0}),
                 (400, {"as_number": 2**32}),

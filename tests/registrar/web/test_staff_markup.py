@@ -10,9 +10,16 @@ from sqlalchemy import select
 
 from countersign.certification import outcome
 from countersign.certification.report import Report, one_perspective
-from countersign.registrar.operations import deregistration, forfeitures, offenders, sanctions
+from countersign.registrar.operations import (
+    deregistration,
+    forfeitures,
+    offenders,
+    probes,
+    sanctions,
+)
 from countersign.registrar.operations.applications import withdraw
-from countersign.registrar.operations.office import Office
+from countersign.registrar.operations.control import record_proof
+from countersign.registrar.operations.office import SYSTEM, Office
 from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.operations.statement_import import import_file
 from countersign.registrar.operations.test_results import ask_test, record_result
@@ -68,6 +75,7 @@ def make_world(office: Office) -> dict[str, int]:
         deregistration.propose_deregistration(
             work, second, work.session.get_one(Server, struck), reason=f"{EVIL} again"
         )
+        record_proof(work, work.session.get_one(Server, active), "dns")
         run = ask_test(work, adjudicator, work.session.get_one(Server, active))
         record_result(work, run, "failed", report(office).to_dict())
     with office.work() as work:
@@ -115,8 +123,23 @@ def make_world(office: Office) -> dict[str, int]:
         "used": used.payment_id,
         "allocation": used.id,
         "invoice": treasury.invoices(office, offered)[0].id,
+        "probe": add_probe(office),
         **add_copies(office),
     }
+
+
+def add_probe(office: Office) -> int:
+    """Add a probe with long particulars; return its key."""
+    with office.work() as work:
+        probe, _ = probes.invite(
+            work,
+            SYSTEM,
+            name="x" * 40,
+            network="2001:db8:aaaa:bbbb:cccc:dddd:eeee:0/112",
+            as_number=2**32 - 1,
+            place=f"{EVIL} {'y' * 200}",
+        )
+        return probe.id
 
 
 def add_copies(office: Office) -> dict[str, int]:
@@ -225,6 +248,8 @@ PAGES: dict[Role, tuple[str, ...]] = {
         "/staff/jobs",
         "/staff/secondaries",
         "/staff/secondaries/{secondary}",
+        "/staff/probes",
+        "/staff/probes/{probe}",
     ),
     Role.ADMINISTRATOR: (
         "/staff",
@@ -235,6 +260,9 @@ PAGES: dict[Role, tuple[str, ...]] = {
         "/staff/secondaries/{secondary}",
         "/staff/secondaries/{secondary}/change",
         "/staff/secondaries/{replica}",
+        "/staff/probes",
+        "/staff/probes/invite",
+        "/staff/probes/{probe}",
     ),
 }
 
