@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from countersign.registrar.beside.process import ChildProcess
 from countersign.registrar.config import RegistrarConfig
 from countersign.registrar.jobs.handlers import KINDS
 from countersign.registrar.jobs.worker import Workers
@@ -68,8 +69,7 @@ def run_service(config: RegistrarConfig, ready: Callable[[str], None] | None = N
         _publish(office)
         with (
             _quiet_signals(server),
-            _primary(office),
-            _mailbox(office),
+            _beside(office),
             _working(office, config.jobs),
         ):
             _tell_of_first_start(office)
@@ -128,26 +128,22 @@ def _publish(office: Office) -> None:
 
 
 @contextlib.contextmanager
-def _primary(office: Office) -> Iterator[None]:
-    """Keep the primary running beside the block, if it is to be here."""
-    settings = office.config.primary
-    if not settings.inside or not settings.listen:
-        yield
-        return
-    with PrimaryProcess(office.config) as process:
-        log.info("primary runs beside the service", listen=process.listening)
-        yield
-
-
-@contextlib.contextmanager
-def _mailbox(office: Office) -> Iterator[None]:
-    """Keep the test mailbox running beside the block, if it is to be here."""
-    settings = office.config.certification.mailbox
-    if not settings.inside or not settings.listen:
-        yield
-        return
-    with MailboxProcess(office.config) as process:
-        log.info("mailbox runs beside the service", listen=process.listening)
+def _beside(office: Office) -> Iterator[None]:
+    """Keep primary and test mailbox running beside the block, as far as they are to be here."""
+    config = office.config
+    mailbox = config.certification.mailbox
+    children: dict[str, ChildProcess] = {}
+    if config.primary.inside and config.primary.listen:
+        children["primary"] = PrimaryProcess(config)
+    if mailbox.inside and mailbox.listen:
+        children["mailbox"] = MailboxProcess(config)
+    with contextlib.ExitStack() as stack:
+        for child in children.values():
+            child.begin()
+            stack.callback(child.abandon)
+        for name, child in children.items():
+            stack.enter_context(child)
+            log.info(f"{name} runs beside the service", listen=child.listening)
         yield
 
 

@@ -67,7 +67,7 @@ class Command:
         )
         self.log = b""
 
-    def wait_for(self, words: str, seconds: float = 30) -> None:
+    def wait_for(self, words: str, seconds: float = 90) -> None:
         """Wait until the log says something."""
         assert self.process.stderr is not None
         descriptor = self.process.stderr.fileno()

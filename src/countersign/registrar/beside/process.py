@@ -56,13 +56,15 @@ class Child:
 class ChildProcess:
     """A process beside the service. A context manager: it listens when the block begins.
 
-    Raises :class:`OpeningError` at its begin.
+    Raises :class:`OpeningError` at its begin. Several start at the same time if :meth:`begin` is
+    called of all before a block of any; :meth:`abandon` ends one whose block did not begin.
     """
 
     def __init__(self, child: Child, config: RegistrarConfig) -> None:
         self._child = child
         self._config = config
         self._stopping = threading.Event()
+        self._begun: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper = threading.Thread(target=self._keep, name=child.name, daemon=True)
         self.listening: list[str] = []
@@ -74,13 +76,27 @@ class ChildProcess:
         process = self._process
         return None if process is None else process.pid
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
+        """Start the process, and do not wait for it. Raises :class:`OpeningError`."""
         directory = self._child.metrics
         try:
             prepare_directory(directory)
         except OSError as error:
             raise OpeningError(f"{directory}: {error.strerror}") from error
-        self._start()
+        self._begun = self._launch()
+
+    def abandon(self) -> None:
+        """End a process that was begun, and that nobody waited for."""
+        process, self._begun = self._begun, None
+        if process is not None:
+            self._end(process)
+
+    def __enter__(self) -> Self:
+        if self._begun is None:
+            self.begin()
+        process, self._begun = self._begun, None
+        assert process is not None
+        self._wait(process)
         self._keeper.start()
         return self
 
@@ -95,8 +111,7 @@ class ChildProcess:
             self._end(process)
         self._keeper.join()
 
-    def _start(self) -> None:
-        """Start the process and wait until it listens. Raises :class:`OpeningError`."""
+    def _launch(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", self._child.module],
             stdin=subprocess.PIPE,
@@ -104,11 +119,15 @@ class ChildProcess:
             env={**os.environ, DIRECTORY_VARIABLE: str(self._child.metrics)},
         )
         assert process.stdin is not None
+        # Not as an argument, which everybody can read: it may hold a database's password.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(self._config.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+        return process
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the process listens. Raises :class:`OpeningError`: it has ended then."""
         try:
-            # Not as an argument, which everybody can read: it may hold a database's password.
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(self._config.model_dump_json().encode() + b"\n")
-                process.stdin.flush()
             self.listening = self._report(process)
         except OpeningError:
             self._end(process)
@@ -136,7 +155,7 @@ class ChildProcess:
         if self._stopping.is_set():
             return
         try:
-            self._start()
+            self._wait(self._launch())
         except (OpeningError, OSError) as error:
             log.error(f"{self._child.name} not started: {self._child.loss}", reason=str(error))
             return
