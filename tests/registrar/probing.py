@@ -125,12 +125,14 @@ def do_orders(office: Office, probe_ids: Sequence[int], standing: Standing | Non
     """Let probes do all orders that they can get, by the real battery; return how many.
 
     standing: default: loopback networks may be tested, and the registrar's resolvers are asked.
+    Each connects from an address of its own.
     """
-    where = standing or Standing(
+    shared = standing or Standing(
         networks=(LOOPBACK,), nameservers=office.config.certification.nameservers
     )
     done = 0
     for probe_id in probe_ids:
+        where = shared.model_copy(update={"sources": (f"127.61.{probe_id % 250}.1",)})
         while (order := fetch(office, probe_id)) is not None:
             send(office, probe_id, order.id, _carry_out(order, where))
             done += 1
