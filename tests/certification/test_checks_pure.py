@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countersign.certification import catalogue
@@ -98,6 +98,7 @@ def test_a_certificate_is_told_and_fails_nobody(
     assert "\x1b" not in judgement.explanation
 
 
+@settings(max_examples=1000)
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 255))
 def test_any_octets_of_a_certificate_are_told_in_bounded_words(
     octets: bytes, at: int, octet: int

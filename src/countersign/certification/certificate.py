@@ -17,6 +17,14 @@ from countersign.certification.outcome import printable
 
 _MAX_NAMES = 5
 _LONGEST = 150
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def judge_certificate(der: bytes | None, host: str, now: datetime) -> Judgement:
@@ -29,7 +37,7 @@ def judge_certificate(der: bytes | None, host: str, now: datetime) -> Judgement:
     try:
         certificate = x509.load_der_x509_certificate(der)
         told, faults = _told(certificate), _faults(certificate, host, now)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         # What strangers put into certificates goes beyond what can be read.
         return information(f"The certificate cannot be read: {printable(str(error)[:200])}.")
     if faults:
