@@ -20,6 +20,7 @@ NAMES = Names("mail.t.example", "192.0.2.7", "victim.example", "d.example")
 OK = Reply(250, ("Ok",), "2.0.0")
 GO_ON = Reply(354, ("Go on",))
 NO = Reply(550, ("No",), "5.7.1")
+UNKNOWN = Reply(550, ("No such user",), "5.1.1")
 LATER = Reply(450, ("Later",), "4.2.0")
 
 labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=63)
@@ -122,7 +123,8 @@ def test_nothing_that_a_server_says_to_a_relay_form_fails_it(
     ("delivered", "verdict", "numbers", "words"),
     [
         (Delivered(GO_ON, OK, "n"), UNTESTED, ("n",), "has not arrived"),
-        (Delivered(GO_ON, NO, "n"), PASSED, (), "to the message the server answered"),
+        (Delivered(GO_ON, NO, "n"), UNTESTED, (), "refused this message only"),
+        (Delivered(GO_ON, UNKNOWN, "n"), PASSED, (), "to the message the server answered"),
         (Delivered(GO_ON, LATER, "n"), UNTESTED, (), "Put off"),
         (Delivered(GO_ON, Trouble.CLOSED, "n"), UNTESTED, ("n",), "closed the connection"),
         (Delivered(NO), PASSED, (), "to DATA"),

@@ -48,6 +48,8 @@ def judge_relay(seen: Relayed, *, has_mailbox: bool, is_local: bool = False) -> 
     """
     if is_accepted(seen.auth):
         return failed("The server took a password that was made up by chance.")
+    if seen.delivered is not None and _is_for_what_it_says(seen.delivered.content) and not is_local:
+        return _judge_refused_content(seen)
     if (stopped := judge_refusal(seen)) is not None:
         return stopped
     if is_local:
@@ -58,6 +60,28 @@ def judge_relay(seen: Relayed, *, has_mailbox: bool, is_local: bool = False) -> 
             "same way: only a message that arrives would show that it relays."
         )
     return untested(_unproven(seen.delivered, has_mailbox))
+
+
+def _is_for_what_it_says(content: Said | None) -> bool:
+    """Tell whether a message was refused at its end, and not because of its recipient."""
+    if not is_refused(content):
+        return False
+    # RFC 3463: X.1 is about addresses.
+    return not content.enhanced.startswith("5.1.") and "relay" not in content.text.lower()
+
+
+def _judge_refused_content(seen: Relayed) -> Judgement:
+    assert seen.delivered is not None and seen.delivered.content is not None
+    told = words(seen.delivered.content)
+    if is_accepted(seen.control):
+        return information(
+            "The server accepted this recipient, as it accepts unknown local recipients, and "
+            f"refused the message: it {told}."
+        )
+    return untested(
+        f"The server accepted the recipient, and refused this message only: it {told}. Whether "
+        "it passes on others is not known: refuse the recipient."
+    )
 
 
 def leaves_doubt(seen: Relayed, judgement: Judgement) -> bool:

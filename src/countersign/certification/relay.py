@@ -12,7 +12,16 @@ from countersign.certification.form import RelayForm, fill_in, random_part
 from countersign.certification.forms import ORDINARY_SENDERS
 from countersign.certification.judge import passed, untested
 from countersign.certification.judge_relay import Relayed, judge_relay, leaves_doubt
-from countersign.certification.said import Said, Trouble, is_accepted, is_lost, words
+from countersign.certification.said import (
+    Said,
+    Trouble,
+    is_accepted,
+    is_lost,
+    is_policy,
+    is_refused,
+    shape,
+    words,
+)
 from countersign.certification.session import Session
 from countersign.certification.turns import Turns
 from countersign.certification.visit import Visit
@@ -20,6 +29,12 @@ from countersign.certification.visit import Visit
 _ENOUGH = 3
 """Messages to foreign recipients after which a server is tried no further: whether it relays is
 known when one of them arrives."""
+
+_REFUSES_US = (
+    "The server refuses this recipient in the same words as mail to its own postmaster: it is the "
+    "tester that it refuses, and whether it relays for others is not known."
+)
+_NO_SENDER = "The server takes no mail from any sender that was tried: no recipient could be tried."
 
 
 class RelayTests:
@@ -32,12 +47,14 @@ class RelayTests:
         self._taken = 0
         self._senders: dict[bool, str] = {}
         """The first ordinary sender that the server took, inside TLS and outside; templates."""
+        self._unwelcome: set[bool] = set()
+        """Where it took none, and not by the policy of a gateway that lets no stranger in."""
 
     async def run(self, forms: Sequence[RelayForm]) -> None:
         """Try each form, and note its outcome."""
         for form in forms:
             if reason := self._reason_to_stop():
-                self._visit.sheet.add(form.test, untested(reason))
+                self._visit.sheet.add(form.test, untested(reason), is_essential=True)
             elif not await self._is_judged(form, is_last=False):
                 # It may have been enough of us for one connection: a new one decides.
                 await self._is_judged(form, is_last=True)
@@ -55,7 +72,8 @@ class RelayTests:
         in_tls = self._visit.has_tls and not form.in_clear
         session = await self._turns.take(in_tls=in_tls)
         if not isinstance(session, Session):
-            sheet.add(form.test, untested(f"The server {words(session)}."))
+            # Whoever shuts us out before the last form is not to pass by that.
+            sheet.add(form.test, untested(f"The server {words(session)}."), is_essential=True)
             return True
         if form.extension and form.extension not in session.extensions:
             self._turns.give_back()
@@ -69,8 +87,14 @@ class RelayTests:
         if seen.numbers and not form.is_local and not is_accepted(seen.control):
             self._taken += 1
         has_mailbox = bool(self._messages.mark)
+        # One form that makes it hang up is none that it relays; silence and 421 say nothing.
+        is_cut_short = is_lost(seen.last) and seen.last is not Trouble.CLOSED
         judgement = judge_relay(seen, has_mailbox=has_mailbox, is_local=form.is_local)
-        is_in_doubt = leaves_doubt(seen, judgement)
+        if self._visit.refusal and self._visit.refusal == shape(seen.recipient):
+            judgement = untested(_REFUSES_US)
+        elif is_refused(seen.mail) and not form.sender and in_tls in self._unwelcome:
+            judgement, is_cut_short = untested(_NO_SENDER), True
+        is_in_doubt = is_cut_short or leaves_doubt(seen, judgement)
         sheet.add(form.test, judgement, seen.numbers, is_essential=is_in_doubt)
         return True
 
@@ -100,6 +124,8 @@ class RelayTests:
                 await session.ask("RSET")
             if is_accepted(said) or not session.is_usable:
                 break
+            if is_refused(said) and not is_policy(said) and template == ORDINARY_SENDERS[-1]:
+                self._unwelcome.add(in_tls)
         self._senders[in_tls] = sender
         return sender
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TypeGuard
 
@@ -44,3 +45,18 @@ def words(said: Said) -> str:
     if isinstance(said, Trouble):
         return said.value
     return f"answered “{printable(str(said)[:200])}”"
+
+
+def is_policy(said: Said | None) -> TypeGuard[Reply]:
+    """Tell whether something was refused for reasons of policy (RFC 3463: X.7)."""
+    return is_refused(said) and said.enhanced.startswith("5.7.")
+
+
+_OF_THIS_COMMAND = re.compile(r"<[^>]*>|\S+@\S+|[0-9]+")
+
+
+def shape(said: Said | None) -> str:
+    """Return a refusal without what it repeats of the command; empty: it is none."""
+    if not is_refused(said):
+        return ""
+    return f"{said.code} {said.enhanced} {_OF_THIS_COMMAND.sub('', said.text)}".lower()

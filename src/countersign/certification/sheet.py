@@ -69,9 +69,11 @@ class Sheet:
         for test in tests:
             self.add(test, judgement)
 
-    def add_missing(self, planned: Iterable[Test], explanation: str) -> None:
-        """Note all tests that are still without an outcome as not made."""
+    def add_missing(
+        self, planned: Iterable[Test], explanation: str, *, is_essential: bool = False
+    ) -> None:
+        """Note all tests that are still without an outcome as not made; see :meth:`add`."""
         done = {outcome.name for outcome in self.outcomes}
         for test in planned:
             if test.name not in done:
-                self.add(test, untested(explanation))
+                self.add(test, untested(explanation), is_essential=is_essential)

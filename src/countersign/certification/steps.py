@@ -75,7 +75,7 @@ STEPS: tuple[Step, ...] = (
     Step(check_smuggling_in_chunks, lambda visit: (catalogue.SMUGGLING_IN_CHUNKS,)),
     Step(check_submission, _submission_tests),
     Step(check_submissions, _submissions_tests),
-    Step(_envelopes, _envelope_tests),
+    Step(_envelopes, _envelope_tests, must_end=True),
     Step(_reverse, lambda visit: (catalogue.REVERSE_DNS,)),
 )
 """Each step finds in its :class:`Visit` what earlier ones found out. A check in a module of its own

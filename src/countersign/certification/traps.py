@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from countersign.certification import catalogue
 from countersign.certification.judge import Judgement, failed, passed, untested
-from countersign.certification.said import Said, Trouble, is_accepted, is_refused, words
+from countersign.certification.said import Said, Trouble, is_accepted, is_policy, is_refused, words
 from countersign.certification.session import Session
 from countersign.certification.turns import Turns
 from countersign.certification.visit import Visit
@@ -45,10 +45,10 @@ def judge_traps(mail: Said, replies: Sequence[Said], planned: int) -> tuple[Judg
     """
     if not is_accepted(mail):
         return untested(f"No mail is taken from the tester: to MAIL the server {_code(mail)}."), (
-            not _is_policy(mail)
+            not is_policy(mail)
         )
     others = [said for said in replies if not is_accepted(said)]
-    refused = [said for said in others if is_refused(said) and not _is_policy(said)]
+    refused = [said for said in others if is_refused(said) and not is_policy(said)]
     if refused:
         return failed(
             f"{len(refused)} of {planned} mailboxes of the registrar were refused: the server "
@@ -61,11 +61,7 @@ def judge_traps(mail: Said, replies: Sequence[Said], planned: int) -> tuple[Judg
         f"{planned - len(replies) + len(others)} of {planned} mailboxes of the registrar could not "
         f"be tested: the server {_code(last)}."
     )
-    return judgement, not all(_is_policy(said) for said in others) or len(replies) < planned
-
-
-def _is_policy(said: Said) -> bool:
-    return is_refused(said) and said.enhanced.startswith("5.7.")
+    return judgement, not all(is_policy(said) for said in others) or len(replies) < planned
 
 
 def _code(said: Said) -> str:

@@ -29,6 +29,8 @@ class Visit:
     """STARTTLS works on the mail port."""
     answered_false: bool = False
     """A question about a wrong ID was answered here: more questions are suspended now."""
+    refusal: str = ""
+    """How mail to postmaster and to a foreign domain is refused alike, as :func:`said.shape`."""
     is_over: bool = False
     """The server cannot be talked to: no more steps."""
     messages: Messages = field(init=False)
@@ -51,3 +53,5 @@ class Step:
     """Made inside TLS only: not made where STARTTLS did not work."""
     is_always_made: bool = False
     """Made even if all its tests are switched off: later steps need what it finds out."""
+    must_end: bool = False
+    """If there was no time for one of its tests, nothing can be said of the server as a whole."""

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from countersign.certification import catalogue
 from countersign.certification.certificate import judge_certificate
-from countersign.certification.checks.calling import calling
-from countersign.certification.forms import Names
+from countersign.certification.checks.calling import calling, random_part
 from countersign.certification.judge import (
     Judgement,
     information,
@@ -16,11 +15,15 @@ from countersign.certification.judge import (
     untested,
 )
 from countersign.certification.judge_state import judge_again, judge_argument, judge_control
-from countersign.certification.said import Said, is_accepted, is_lost, is_refused, words
+from countersign.certification.said import Said, is_accepted, is_lost, is_refused, shape, words
 from countersign.certification.session import Session
 from countersign.certification.visit import Visit
 
 _ENDED = "The dialogue inside TLS ended too early."
+_REFUSES_US = (
+    "It is refused in the same words as a stranger's mail to a foreign domain: either the server "
+    "refuses the tester, or it takes no mail for this domain at all."
+)
 
 
 async def check_in_tls(visit: Visit) -> None:
@@ -77,17 +80,18 @@ async def _start_tls(session: Session, visit: Visit) -> None:
 
 
 async def _check_inside(session: Session, visit: Visit) -> None:
-    sheet, names = visit.sheet, visit.names
+    sheet = visit.sheet
     hello = await session.hello()
     sheet.add(catalogue.START_TLS_AGAIN, judge_again(hello, session.extensions))
     if token := visit.assignment.control_token:
         sheet.add(catalogue.CONTROL, judge_control(hello, session.extensions, token))
     for test, local_part in ((catalogue.POSTMASTER, "postmaster"), (catalogue.ABUSE, "abuse")):
         if sheet.wants(test):
-            sheet.add(test, await _check_mailbox(session, names, local_part))
+            sheet.add(test, await _check_mailbox(session, visit, local_part))
 
 
-async def _check_mailbox(session: Session, names: Names, local_part: str) -> Judgement:
+async def _check_mailbox(session: Session, visit: Visit, local_part: str) -> Judgement:
+    names = visit.names
     if not names.mail_domain:
         return information("No domain is known that this host is the mail exchanger of.")
     if not session.is_usable:
@@ -96,6 +100,11 @@ async def _check_mailbox(session: Session, names: Names, local_part: str) -> Jud
     mail = await session.ask("MAIL FROM:<>")
     recipient = await session.ask(f"RCPT TO:<{mailbox}>") if is_accepted(mail) else None
     judgement = judge_mailbox(mailbox, mail, recipient)
+    if is_refused(recipient) and session.is_usable:
+        foreign = await session.ask(f"RCPT TO:<{random_part()}@{names.foreign_domain}>")
+        if shape(foreign) == shape(recipient):
+            visit.refusal = shape(foreign)
+            judgement = untested(_REFUSES_US)
     if not is_lost(recipient or mail) and session.is_usable:
         await session.ask("RSET")
     return judgement
