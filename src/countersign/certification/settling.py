@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from countersign.certification.forms import FORMS
 from countersign.certification.outcome import BatteryResult, Proof, TestOutcome, Verdict
 from countersign.certification.test_address import Kind
 
@@ -20,6 +21,9 @@ _BOUNCED = (
     "The server took the message, and sent a bounce to the sender that it was given: strangers "
     "can use it to send bounces to anybody (backscatter)."
 )
+
+_TO_SOMEBODY = frozenset(form.test.name for form in FORMS if form.is_local)
+"""Whoever the message is for may well answer it: that is no bounce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def settle(result: BatteryResult, arrivals: Collection[Arrived]) -> BatteryResul
 def _settled(outcome: TestOutcome, relayed: set[str], bounced: set[str]) -> TestOutcome:
     if relayed.intersection(outcome.messages):
         proof, explanation = Proof.RELAYED, _RELAYED
-    elif bounced.intersection(outcome.messages):
+    elif bounced.intersection(outcome.messages) and outcome.name not in _TO_SOMEBODY:
         proof, explanation = Proof.BOUNCED, _BOUNCED
     else:
         return outcome

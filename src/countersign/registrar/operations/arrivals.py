@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import structlog
 from sqlalchemy import func, select
 
@@ -9,6 +11,7 @@ from countersign.certification.test_address import Kind
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import OperationError, Work
 from countersign.registrar.operations.probe_orders import order_settling
+from countersign.storage.database.jobs import Job
 from countersign.storage.database.probing import Arrival, ProbeOrder
 
 log = structlog.get_logger()
@@ -65,4 +68,17 @@ def record_arrival(
         )
     )
     work.session.flush()
-    order_settling(work, order.run_id)
+    if count < MOST_HEADS:
+        order_settling(work, order.run_id)
+    else:
+        _order_one_look(work, order)
+
+
+def _order_one_look(work: Work, order: ProbeOrder) -> None:
+    """Order one look for all that arrives within a minute: each of many would cost as much."""
+    minute = int(work.now.timestamp()) // 60
+    key = f"settle:{order.id}:{minute}"
+    if work.session.scalar(select(Job.id).where(Job.unique_key == key)) is None:
+        # Late enough that whatever counted on it has been kept by then.
+        run_at = datetime.datetime.fromtimestamp((minute + 2) * 60, datetime.UTC)
+        work.order("settle", {"run": order.run_id}, unique_key=key, run_at=run_at)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from countersign.certification.outcome import BatteryResult, Verdict
 from countersign.certification.report import Perspective, Report
@@ -72,6 +73,7 @@ def _new_arrivals(work: Work, orders: Sequence[ProbeOrder]) -> list[Arrival]:
             .where(
                 Arrival.order_id.in_([order.id for order in orders]), Arrival.settled_at.is_(None)
             )
+            .options(defer(Arrival.head))
             .order_by(Arrival.id)
         )
     )
@@ -148,8 +150,14 @@ def _see_to_late_arrivals(
         work.session.add(again)
         work.session.flush()
         record_result(work, again, report.verdict, report.to_dict())
-    elif open_run(work, server) is None:
+    elif not _is_tested_for_arrivals(work, server):
+        # Whatever test is under way now: who has one made all the time is not to get away with it.
         order_test(work, server, "arrival")
+
+
+def _is_tested_for_arrivals(work: Work, server: Server) -> bool:
+    run = open_run(work, server)
+    return run is not None and run.cause == "arrival"
 
 
 def _settled_again(
