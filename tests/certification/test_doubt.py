@@ -8,7 +8,7 @@ import pytest
 
 from countersign.certification.outcome import BatteryResult, Verdict
 from countersign.certification.said import is_policy, shape
-from countersign.demo.dns_server import DnsServer
+from countersign.demo.dns_server import Behaviour, DnsServer
 from countersign.protocol.reply import Reply
 from countersign.transport.stream import Stream
 from tests.certification.relaying import MARK
@@ -135,6 +135,20 @@ async def test_a_server_that_knows_no_parameters_of_mail_passes(tmp_path: Path) 
     result = await examine(Plain(), tmp_path)
     assert verdicts(result)["relay-mail-auth"] is PASSED
     assert result.verdict is PASSED
+
+
+async def test_a_host_whose_domain_the_dns_does_not_tell_has_not_passed(tmp_path: Path) -> None:
+    dns, server = DnsServer("127.0.0.1", 0), FaultyServer()
+    await dns.start()
+    try:
+        async with server.running(tmp_path):
+            dns.set(HOST, "A", server.address)
+            dns.misbehave("local.example", Behaviour.SERVFAIL)
+            result = await run_from(dns, battery_for(server.port), mark=MARK)
+    finally:
+        await dns.stop()
+    assert verdicts(result)["postmaster"] is UNTESTED
+    assert result.verdict is UNTESTED
 
 
 def test_refusals_are_alike_but_for_what_they_repeat_of_the_command() -> None:

@@ -17,6 +17,7 @@ from countersign.certification.target import find_mail_domain, find_target
 from countersign.certification.transcript import Transcript
 from countersign.certification.visit import Visit
 from countersign.protocol.address import normalise_hostname
+from countersign.transport.resolver import ResolutionFailedError
 
 
 async def run_battery(
@@ -39,12 +40,14 @@ async def run_battery(
     outcomes = whole.outcomes
     if target.addresses:
         domain = await _mail_domain(assignment, host, standpoint)
+        known = domain or ""
         answered = False
         for address in target.addresses:
-            names = Names(host, address, battery.foreign_domain, domain)
+            names = Names(host, address, battery.foreign_domain, known)
             sheet = Sheet(address, transcript, progress, battery.without)
             caller = Caller(address, host, battery, transcript, standpoint)
             visit = Visit(assignment, names, caller, sheet, resolver, answered)
+            visit.is_domain_unknown = domain is None
             await _visit(visit)
             answered |= visit.answered_false
             outcomes += sheet.outcomes
@@ -57,10 +60,14 @@ async def run_battery(
     )
 
 
-async def _mail_domain(assignment: Assignment, host: str, standpoint: Standpoint) -> str:
+async def _mail_domain(assignment: Assignment, host: str, standpoint: Standpoint) -> str | None:
+    """Return the domain; empty: there is none; None: that cannot be told."""
     if assignment.mail_domain:
         return normalise_hostname(assignment.mail_domain)
-    return await find_mail_domain(host, standpoint.resolver)
+    try:
+        return await find_mail_domain(host, standpoint.resolver)
+    except ResolutionFailedError:
+        return None
 
 
 async def _visit(visit: Visit) -> None:

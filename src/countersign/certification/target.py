@@ -77,13 +77,21 @@ def _is_own(address: str) -> bool:
 async def find_mail_domain(host: str, resolver: Resolver) -> str:
     """Return the domain that a host is a mail exchanger of, among those that it lies in.
 
-    Empty if none is known.
+    Empty if there is none. Raises :class:`ResolutionFailedError` if that cannot be told.
     """
+    failure: ResolutionFailedError | None = None
     for domain in names_to_ask(host):
-        with contextlib.suppress(NameNotFoundError, ResolutionFailedError):
+        try:
             exchangers = await resolver.mx(domain)
-            if any(name.rstrip(".").lower() == host for _, name in exchangers):
-                return domain
+        except NameNotFoundError:
+            continue
+        except ResolutionFailedError as error:
+            failure = error
+            continue
+        if any(name.rstrip(".").lower() == host for _, name in exchangers):
+            return domain
+    if failure is not None:
+        raise failure
     return ""
 
 

@@ -29,6 +29,8 @@ class Visit:
     """STARTTLS works on the mail port."""
     answered_false: bool = False
     """A question about a wrong ID was answered here: more questions are suspended now."""
+    is_domain_unknown: bool = False
+    """The DNS did not say whether the host takes mail for a domain: some forms were not tried."""
     refusal: str = ""
     """How mail to postmaster and to a foreign domain is refused alike, as :func:`said.shape`."""
     is_over: bool = False

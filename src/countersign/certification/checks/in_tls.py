@@ -87,11 +87,14 @@ async def _check_inside(session: Session, visit: Visit) -> None:
         sheet.add(catalogue.CONTROL, judge_control(hello, session.extensions, token))
     for test, local_part in ((catalogue.POSTMASTER, "postmaster"), (catalogue.ABUSE, "abuse")):
         if sheet.wants(test):
-            sheet.add(test, await _check_mailbox(session, visit, local_part))
+            judgement = await _check_mailbox(session, visit, local_part)
+            sheet.add(test, judgement, is_essential=visit.is_domain_unknown)
 
 
 async def _check_mailbox(session: Session, visit: Visit, local_part: str) -> Judgement:
     names = visit.names
+    if visit.is_domain_unknown:
+        return untested("The DNS does not say which domain this host is the mail exchanger of.")
     if not names.mail_domain:
         return information("No domain is known that this host is the mail exchanger of.")
     if not session.is_usable:
