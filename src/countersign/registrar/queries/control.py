@@ -16,8 +16,7 @@ def look_is_due(work: Work, server: Server) -> bool:
         work.session.scalar(
             select(Job.id)
             .where(
-                Job.unique_key >= f"{CONTROL}:{server.id}:",
-                Job.unique_key < f"{CONTROL}:{server.id};",
+                Job.unique_key.startswith(f"{CONTROL}:{server.id}:", autoescape=True),
                 Job.state == JobState.WAITING,
                 (Job.worker != "") | (Job.run_at <= work.now),
             )
