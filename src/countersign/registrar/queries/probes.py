@@ -45,7 +45,7 @@ def statuses(work: Work) -> list[ProbeStatus]:
         .where(ProbeOrder.ended_at.is_(None), ProbeOrder.ends_at > work.now)
         .group_by(ProbeOrder.probe_id)
     )
-    counts = {key: count for key, count in rows}
+    counts = dict(rows.tuples().all())
     return [
         ProbeStatus(one, _condition(work, one), counts.get(one.id, 0))
         for one in probes.current(work)
