@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
 from countersign.certification.outcome import Verdict
 from countersign.certification.settling import Arrived, settle
@@ -64,6 +64,17 @@ def test_a_flood_of_messages_orders_one_look_a_minute(
     keep(office, given[0], 40)
     keep(office, given[1], 41)
     assert looks(office) == before + 8
+
+
+def test_a_message_is_kept_without_a_look_at_the_result(office: Office) -> None:
+    _, given = begun(office)
+    with office.work() as work:
+        order = arrivals.order_of_mark(work, given[0].mark)
+        assert order is not None
+        arrivals.record_arrival(
+            work, order, Kind.RELAYED, NUMBER, from_address="", hello="", head=b""
+        )
+        assert "result" in inspect(order).unloaded
 
 
 def test_a_late_message_leads_to_a_test_though_another_one_is_under_way(

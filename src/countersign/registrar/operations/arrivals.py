@@ -6,6 +6,7 @@ import datetime
 
 import structlog
 from sqlalchemy import func, select
+from sqlalchemy.orm import defer
 
 from countersign.certification.test_address import Kind
 from countersign.registrar.operations.locks import hold
@@ -25,7 +26,10 @@ MOST_HEADS = 200
 
 def order_of_mark(work: Work, mark: str) -> ProbeOrder | None:
     """Return the order whose test addresses begin with a mark; None: there is none."""
-    return work.session.scalar(select(ProbeOrder).where(ProbeOrder.mark == mark))
+    # Without the result, which may be long: whoever is under test can cause many such looks.
+    return work.session.scalar(
+        select(ProbeOrder).where(ProbeOrder.mark == mark).options(defer(ProbeOrder.result))
+    )
 
 
 def record_arrival(
