@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from countersign.certification.test_address import ALPHABET, MARK_LENGTH
 from countersign.registrar.operations.certifications import NOT_TESTED
-from countersign.registrar.operations.control import is_proven
+from countersign.registrar.operations.control import is_proven, order_check
 from countersign.registrar.operations.locks import hold
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.probe_orders import order_settling
@@ -45,6 +45,10 @@ def begin_run(work: Work, run: TestRun, *, sample: Sample = _lots.sample) -> Non
     elif run.cause == "application" and not is_proven(server):
         # Without proof no run is made; one is ordered as soon as there is.
         work.session.delete(run)
+    elif not is_proven(server):
+        run.trouble = "its owner has not proven to control the host"
+        order_check(work, server)
+        record_result(work, run, TestVerdict.COULD_NOT_TEST, {})
     else:
         _give_out(work, server, run, sample)
 
