@@ -17,7 +17,7 @@ MAILBOX_ADDRESS = "127.53.0.26"
 """Where the registrar's test mailbox is: a server that relays would bring a message there."""
 MAILBOX_HOST = "mx.victim.example"
 FOREIGN_DOMAIN = "victim.example"
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)

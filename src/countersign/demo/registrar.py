@@ -91,8 +91,8 @@ STAFF_OF_DEMO = (
     ("Audrey", frozenset({Role.AUDITOR})),
 )
 """Sue is the second person that some decisions need."""
-_START_SECONDS = 60
-_PATIENCE_SECONDS = 90
+_START_SECONDS = 180
+_PATIENCE_SECONDS = 300
 _POLL_SECONDS = 0.1
 _LINK = re.compile(rf"{URL}/{TOKEN_PAGES[contacts.PURPOSE]}/([A-Za-z0-9_-]+)")
 

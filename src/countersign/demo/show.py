@@ -82,9 +82,7 @@ async def _start(
         await world.start_gateways()
         await _start_cast(cast)
         for host in (ALPHA, BETA):
-            status.update(
-                f"The registrar certifies {host.name}: papers, tests, bond …"
-            )
+            status.update(f"The registrar certifies {host.name}: papers, tests, bond …")
             await registrar.certify(host, world.dns)
             await world.wait_until_all_know(host, Standing.REGISTERED)
 

@@ -26,7 +26,7 @@ from countersign.registry.lookup import Standing
 from countersign.transport.conversation import ConversationError
 
 RETRY_SECONDS = 0.5
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 IDLE_SECONDS = 1.5
 """After which the gateways' kept connections have ended (`sending.idle_timeout` is 1)."""
 
