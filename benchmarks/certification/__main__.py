@@ -101,6 +101,7 @@ def _many(count: int, steps: Steps) -> Part:
         "MiB for each target": each,
         "servers per minute": count / found["seconds"] * 60,
         "verdicts": found["verdicts"],
+        "troubles": found["troubles"],
         "verdicts of tarpits": slow["verdicts"],
     }
     return part

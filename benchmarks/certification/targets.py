@@ -33,7 +33,10 @@ async def serve(count: int, seconds_per_octet: float) -> None:
         dns.set(f"target-{number}.example", "MX", f"10 {host(number)}.")
     dns.set(PEER, "A", "127.0.0.1")
     dns.set(PEER.partition(".")[2], "MX", f"10 {PEER}.")
-    server = FaultyServer(seconds_per_octet=seconds_per_octet)
+    taken = {
+        f"RCPT TO:<{local_part}@target-": "250 2.1.5 Ok" for local_part in ("postmaster", "abuse")
+    }
+    server = FaultyServer(clear=taken, in_tls=taken, seconds_per_octet=seconds_per_octet)
     with tempfile.TemporaryDirectory() as directory:
         # Every address of the loopback network leads to it.
         async with server.running(Path(directory), address="0.0.0.0"):

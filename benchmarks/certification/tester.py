@@ -19,6 +19,7 @@ import uvloop
 from benchmarks.processes import peak_resident
 from countersign.certification import run_battery
 from countersign.certification.assignment import Assignment
+from countersign.certification.outcome import Verdict
 from countersign.certification.settings import Battery, Standing
 from countersign.certification.standpoint import Standpoint
 
@@ -38,12 +39,18 @@ async def test(
     standpoint = Standpoint(Standing(networks=("127.0.0.0/8",), nameservers=(nameserver,)))
     room = asyncio.Semaphore(concurrency)
     verdicts: Counter[str] = Counter()
+    troubles: Counter[str] = Counter()
 
     async def one(number: int) -> None:
         async with room:
             assignment = Assignment(host=pattern.format(number), battery=battery)
             result = await run_battery(assignment, standpoint)
             verdicts[result.verdict] += 1
+            troubles.update(
+                f"{outcome.name}: {outcome.explanation}"
+                for outcome in result.outcomes
+                if outcome.is_essential and outcome.verdict is Verdict.COULD_NOT_TEST
+            )
 
     begun = time.monotonic()
     async with asyncio.TaskGroup() as group:
@@ -57,6 +64,7 @@ async def test(
                 "cpu": used.ru_utime + used.ru_stime,
                 "peak": peak_resident(os.getpid()),
                 "verdicts": verdicts,
+                "troubles": dict(troubles.most_common(3)),
             }
         )
     )
