@@ -197,7 +197,7 @@ def test_nothing_is_tested_without_the_word_of_whoever_is_responsible(answer: st
     [
         ([], "name the server"),
         (["a b"], "a b:"),
-        ([HOST, "--yes", "--without", "smugling"], "smuggling meant?"),
+        ([HOST, "--yes", "--without", "smugling"], "smuggling, smuggling-chunks meant?"),
         ([HOST, "--yes", "--only", "zzz"], "there is no test 'zzz'"),
         ([HOST, "--yes", "--network", "nowhere"], "networks.0"),
         ([HOST, "--yes", "--mailbox", "127.0.0.1:25"], "needs --foreign-domain"),
@@ -207,7 +207,7 @@ def test_nothing_is_tested_without_the_word_of_whoever_is_responsible(answer: st
         ),
         ([HOST, "--yes", "--pdf", "/nowhere/at/all.pdf"], "is no directory"),
         ([HOST, "--yes", "--socks", "nowhere"], "socks"),
-        (["--explain", "smugling"], "smuggling meant?"),
+        (["--explain", "smugling"], "smuggling, smuggling-chunks meant?"),
     ],
 )
 def test_wrong_use_is_told_and_is_no_failure_of_the_server(
