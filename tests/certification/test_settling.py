@@ -160,3 +160,24 @@ def test_what_is_no_report_is_refused(changes: dict[str, object]) -> None:
     Report.from_dict(good)
     with pytest.raises(ValueError, match=next(iter(changes))):
         Report.from_dict(good | changes)
+
+
+def at(address: str, verdict: Verdict) -> TestOutcome:
+    return outcome(verdict).model_copy(update={"address": address})
+
+
+def seen_at(*made: TestOutcome) -> BatteryResult:
+    """A result of a host with two addresses."""
+    return result(*made).model_copy(update={"addresses": ("192.0.2.1", "2001:db8::1")})
+
+
+def test_a_host_has_not_passed_while_nobody_reached_one_of_its_addresses() -> None:
+    first = at("192.0.2.1", Verdict.PASSED)
+    no_route = seen_at(first, at("2001:db8::1", Verdict.INFORMATION))
+    found = report(2, no_route, no_route, no_route)
+    assert found.unreached == ("2001:db8::1",)
+    assert found.verdict is Verdict.COULD_NOT_TEST
+    reached = seen_at(first, at("2001:db8::1", Verdict.PASSED))
+    found = report(2, no_route, reached, no_route)
+    assert found.unreached == ()
+    assert found.verdict is Verdict.PASSED

@@ -61,8 +61,28 @@ class Report(BaseModel):
 
     @property
     def decision(self) -> Decision:
-        """Passed, failed or nothing, and whether perspectives differ."""
-        return decide([one.seen for one in self.perspectives], self.quorum)
+        """Passed, failed or nothing, and whether perspectives differ.
+
+        A host has not passed while one of its addresses was reached by nobody: that is where it
+        might relay.
+        """
+        decision = decide([one.seen for one in self.perspectives], self.quorum)
+        if decision.verdict is Seen.PASSED and self.unreached:
+            return Decision(Seen.NOTHING, decision.differs)
+        return decision
+
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """Addresses of the host that no perspective could talk to, e.g. for want of IPv6."""
+        results = [one.result for one in self.perspectives if one.result is not None]
+        wanted = dict.fromkeys(address for result in results for address in result.addresses)
+        reached = {
+            outcome.address
+            for result in results
+            for outcome in result.outcomes
+            if outcome.verdict in (Verdict.PASSED, Verdict.FAILED)
+        }
+        return tuple(address for address in wanted if address not in reached)
 
     @property
     def verdict(self) -> Verdict:

@@ -156,6 +156,9 @@ class Certification(Battery):
     """Probes that must agree. One that cannot reach the server neither passes nor fails it."""
     order_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
     """Minutes in which a probe must have fetched its order and sent the result."""
+    rest_seconds: Annotated[float, Field(ge=0, le=3600)] = 240
+    """Seconds before a probe comes to the same host again: a gateway suspends questions of an \
+address for three minutes after an answer."""
     arrival_minutes: Annotated[float, Field(ge=0, le=10_080)] = 30
     """Minutes that a message which a server took has for arriving at the test mailbox."""
     interval_days: Annotated[int, Field(ge=0, le=3650)] = 90

@@ -117,6 +117,28 @@ def test_one_probe_at_a_time_is_at_a_host_and_another_host_is_free(office: Offic
     assert free.assignment.host == host_of(office, first)
 
 
+def test_a_probe_comes_to_a_host_again_when_questions_are_no_longer_suspended(
+    office: Office, clock: Clock
+) -> None:
+    keys = probing.enrol(office, 4)
+    server_id = begun(office)
+    host = host_of(office, server_id)
+    first = {one.probe_id for one in probing.open_orders(office)}
+    for key in sorted(first):
+        order = probing.fetch(office, key)
+        assert order is not None
+        probing.send(office, key, order.id, probing.result_of(host))
+    order_another(office, server_id)
+    fresh = next(key for key in keys if key not in first)
+    tired = next(one.probe_id for one in probing.open_orders(office) if one.probe_id != fresh)
+    assert probing.fetch(office, tired) is None
+    order = probing.fetch(office, fresh)
+    assert order is not None
+    probing.send(office, fresh, order.id, probing.result_of(host))
+    clock.advance(minutes=5)
+    assert probing.fetch(office, tired) is not None
+
+
 def test_of_probes_that_ask_at_once_one_gets_the_host(office: Office) -> None:
     keys = probing.enrol(office, 3)
     begun(office)

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from countersign.certification.outcome import Proof
 from countersign.certification.report import Report
 from countersign.registrar.operations import probes, test_results
+from countersign.registrar.operations.certifications import order_test
+from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.office import SYSTEM, Office
 from countersign.registrar.operations.probe_orders import order_settling
 from countersign.registrar.operations.test_beginning import begin_run, previous_set
@@ -180,9 +182,30 @@ def test_without_enough_probes_nothing_is_decided_and_staff_is_told_why(
     assert "3 probes of distinct network ranges" in run.trouble
     assert state(office) is State.SCREENED
     probing.enrol(office, 1, first=3)
-    clock.advance(minutes=test_results.RETRIES_AFTER[0])
+    clock.advance(minutes=60)
     do_jobs(office, JOBS)
     assert len(probing.open_orders(office)) == 3
+
+
+def test_for_want_of_probes_nobody_is_given_up(office: Office, clock: Clock) -> None:
+    life.make_screened(office)
+    attempts = len(test_results.RETRIES_AFTER) + 2
+    for _ in range(attempts):
+        do_jobs(office, JOBS)
+        clock.advance(minutes=60)
+    assert len(runs(office)) > attempts - 1
+    assert Deed.TEST_IMPOSSIBLE not in actions(office)
+
+
+def test_nobody_is_tested_who_has_not_proven_to_control_the_host(office: Office) -> None:
+    probing.enrol(office, 4)
+    server_id = life.make_screened(office)
+    with office.work() as work:
+        server = work.session.get_one(Server, server_id)
+        server.control_proven_at = None
+        order_test(work, server, "schedule")
+    do_jobs(office, JOBS)
+    assert probing.open_orders(office) == []
 
 
 def test_three_probes_alone_do_not_test_a_host_twice_running(office: Office, clock: Clock) -> None:

@@ -27,9 +27,12 @@ async def check_in_clear(visit: Visit) -> None:
     """Make the tests outside TLS; the visit is over if the server cannot be talked to."""
     session = await visit.caller.call()
     if isinstance(session, Trouble):
-        # Our own lack of IPv6 is nothing that the server could do anything about.
+        # Our own lack of IPv6 is nothing that the server could do anything about: others may
+        # have a route. That somebody had one is looked at in `report`.
         judgement = (
-            information("There is no route to this address from here.")
+            information(
+                "There is no route to this address from here: a tester that has one must reach it."
+            )
             if session is Trouble.NO_ROUTE
             else untested(f"The server {words(session)}.")
         )

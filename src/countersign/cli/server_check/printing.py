@@ -142,6 +142,8 @@ def _print_verdict(console: Console, report: Report) -> None:
     numbers = ", ".join(f"{count} {WORDS[verdict].lower()}" for verdict, count in counts.items())
     verdict = report.verdict
     console.print()
+    if report.unreached:
+        console.print(f"Not reached from here: {', '.join(report.unreached)}", markup=False)
     console.print(
         Text.assemble(f"{report.host}: ", (WORDS[verdict], STYLES[verdict]), f" ({numbers})")
     )

@@ -123,6 +123,8 @@ class ReportView(Shape):
     quorum: int
     """Perspectives that must agree."""
     decision: DecisionView
+    unreached: list[str]
+    """Addresses that no perspective could talk to; without them a host has not passed."""
     perspectives: list[PerspectiveView]
     findings: list[FindingView]
 
@@ -134,6 +136,7 @@ class ReportView(Shape):
             host=report.host,
             quorum=report.quorum,
             decision=DecisionView(verdict=decision.verdict, differs=decision.differs),
+            unreached=list(report.unreached),
             perspectives=[
                 PerspectiveView(label=one.label, seen=one.seen, result=one.result)
                 for one in report.perspectives

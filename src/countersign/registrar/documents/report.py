@@ -99,6 +99,8 @@ def _facts(report: Report, number: int | None, cause: str) -> Iterator[tuple[str
     silent = ", ".join(one.label for one in report.perspectives if one.result is None)
     if silent:
         yield "No result from", silent
+    if report.unreached:
+        yield "Not reached", ", ".join(report.unreached)
     counts = dict.fromkeys(_WORST_FIRST, 0)
     for finding in report.findings():
         counts[finding.verdict] += 1

@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import defer
 
 from countersign.certification.assignment import Assignment, Order
@@ -80,10 +80,10 @@ def _is_open(work: Work) -> ColumnElement[bool]:
 
 
 def _is_busy(work: Work, order: ProbeOrder) -> bool:
-    """Tell whether another probe is at the host of an order."""
-    share = datetime.timedelta(
-        minutes=work.config.certification.order_minutes / work.config.certification.probes
-    )
+    """Tell whether another probe is at the host of an order, or this one was there just now."""
+    settings = work.config.certification
+    share = datetime.timedelta(minutes=settings.order_minutes / settings.probes)
+    rest = datetime.timedelta(seconds=settings.rest_seconds)
     host = (
         select(Server.hostname)
         .join(TestRun, TestRun.server_id == Server.id)
@@ -97,8 +97,15 @@ def _is_busy(work: Work, order: ProbeOrder) -> bool:
         .where(
             Server.hostname == host,
             ProbeOrder.id != order.id,
-            _is_open(work),
-            ProbeOrder.fetched_at > work.now - share,
+            or_(
+                and_(_is_open(work), ProbeOrder.fetched_at > work.now - share),
+                # It asked a question then, and would be told that questions are suspended.
+                and_(
+                    ProbeOrder.probe_id == order.probe_id,
+                    ProbeOrder.fetched_at.is_not(None),
+                    ProbeOrder.ended_at > work.now - rest,
+                ),
+            ),
         )
     )
     return work.session.scalar(others.limit(1)) is not None

@@ -46,7 +46,6 @@ def begin_run(work: Work, run: TestRun, *, sample: Sample = _lots.sample) -> Non
         # Without proof no run is made; one is ordered as soon as there is.
         work.session.delete(run)
     elif not is_proven(server):
-        run.trouble = "its owner has not proven to control the host"
         order_check(work, server)
         record_result(work, run, TestVerdict.COULD_NOT_TEST, {})
     else:

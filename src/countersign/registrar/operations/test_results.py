@@ -28,6 +28,8 @@ PAUSE_MINUTES = 10
 TESTS_A_DAY = 10
 RETRIES_AFTER = (15, 60, 240, 720, 1440)
 """Minutes after which a test that could not be made is made again: a day and a half in all."""
+_TROUBLE_MINUTES = 60
+"""Until a test is tried again that failed for the registrar's own trouble, e.g. too few probes."""
 _UNDER_WAY = datetime.timedelta(hours=1)
 """A test that has not ended so long after it should have is no reason to wait."""
 
@@ -86,10 +88,14 @@ def _tell(work: Work, server: Server, run: TestRun, deed: Deed, actor: Actor) ->
 
 def _try_again(work: Work, server: Server, run: TestRun, actor: Actor) -> None:
     """Order the test again, later each time; when it has not gone for days, say so."""
+    if run.trouble:
+        # Nothing that the owner could mend: it is no step towards giving up.
+        _order_again(work, server, run, _TROUBLE_MINUTES)
+        return
     failures = 0
     for verdict in work.session.scalars(
         select(TestRun.verdict)
-        .where(TestRun.server_id == server.id, TestRun.ended_at.is_not(None))
+        .where(TestRun.server_id == server.id, TestRun.ended_at.is_not(None), TestRun.trouble == "")
         .order_by(TestRun.id.desc())
         .limit(len(RETRIES_AFTER) + 1)
     ):
@@ -99,8 +105,12 @@ def _try_again(work: Work, server: Server, run: TestRun, actor: Actor) -> None:
     if failures > len(RETRIES_AFTER):
         _tell(work, server, run, Deed.TEST_IMPOSSIBLE, actor)
         return
+    _order_again(work, server, run, RETRIES_AFTER[failures - 1])
+
+
+def _order_again(work: Work, server: Server, run: TestRun, minutes: int) -> None:
     if open_run(work, server) is None:
-        pause = datetime.timedelta(minutes=RETRIES_AFTER[failures - 1])
+        pause = datetime.timedelta(minutes=minutes)
         order_test(work, server, run.cause, run_at=work.now + pause)
 
 

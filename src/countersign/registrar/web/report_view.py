@@ -84,6 +84,8 @@ class ReportView:
 
     verdict: Verdict
     differs: bool
+    unreached: tuple[str, ...]
+    """Addresses that no perspective could talk to."""
     quorum: int
     columns: tuple[Column, ...]
     groups: tuple[tuple[Verdict, tuple[Shown, ...]], ...]
@@ -117,6 +119,7 @@ def report_view(report: Report, *, everything: bool) -> ReportView:
     return ReportView(
         report.verdict,
         report.decision.differs,
+        report.unreached,
         report.quorum,
         tuple(_column(one) for one in report.perspectives),
         tuple(group for group in groups if group[1]),
