@@ -184,7 +184,7 @@ async def test_data_that_is_not_gone_on_with_sends_nothing(tmp_path: Path, answe
 
 async def test_a_form_that_is_switched_off_is_not_tried(tmp_path: Path) -> None:
     server = taking()
-    off = ("relay-percent-host", "relay-in-clear", "backscatter")
+    off = ("relay-percent-host", "relay-percent-in-clear", "relay-in-clear", "backscatter")
     visit = await visited(server, tmp_path, without=off)
     assert not set(off) & by_name(visit).keys()
     plain = re.compile(rf"RCPT TO:<r-[a-z2-7-]+%example\.net@{HOST}>")

@@ -118,6 +118,25 @@ def _hidden_forms() -> Iterator[RelayForm]:
         )
 
 
+def _forms_in_clear() -> Iterator[RelayForm]:
+    """Write one form of each family outside TLS too: some servers let other rules hold there."""
+    for name, title, recipient, sender, control in (
+        ("from-null", "from the empty sender", _TO, "<>", ""),
+        ("route", "by a route through the host", "<@{T}:{U}@{V}>", "", ""),
+        ("percent", "to an address with a percent sign", "<{U}%{V}@{T}>", "", "<{R}@{T}>"),
+        ("quoted", "to an address in quotes", '<"{U}@{V}"@{T}>', "", "<{R}@{T}>"),
+        ("bang", "to a UUCP path", "<{V}!{U}@{T}>", "", "<{R}@{T}>"),
+    ):
+        yield RelayForm(
+            f"{name}-in-clear",
+            f"Relay {title}, outside TLS",
+            recipient,
+            sender,
+            control,
+            in_clear=True,
+        )
+
+
 FORMS = (
     RelayForm("in-clear", "Relay outside TLS", _TO, is_essential=True, in_clear=True),
     *_sender_forms(),
@@ -132,6 +151,7 @@ FORMS = (
         extension="DSN",
         is_local=True,
     ),
+    *_forms_in_clear(),
     RelayForm("mail-auth", "Relay with an empty submitter", _TO, parameters=" AUTH=<>"),
     # Late, as they may end the connection.
     RelayForm(
