@@ -32,6 +32,7 @@ async def test(
         submission_port=0,
         submissions_port=0,
         pause=0,
+        retry_seconds=0,
         foreign_domain="victim.example",
         timeout=timeout,
         total_timeout=timeout * 10,

@@ -24,6 +24,7 @@ def battery_for(port: int, **changes: Any) -> Battery:
         "timeout": 5,
         "total_timeout": 60,
         "pause": 0,
+        "retry_seconds": 0,
     }
     return Battery(**(values | changes))
 

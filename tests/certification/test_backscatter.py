@@ -8,6 +8,7 @@ import pytest
 
 from countersign.certification.backscatter import check_backscatter
 from countersign.certification.outcome import TestOutcome, Verdict
+from countersign.certification.put_off import repeat_put_off
 from countersign.certification.turns import Turns
 from tests.certification.relaying import ALL, MARK, TakingServer, by_name, taking, visit_of
 
@@ -19,6 +20,7 @@ async def examine(server: TakingServer, directory: Path, **changes: object) -> T
         visit = visit_of(server.address, server.port, **changes)  # type: ignore[arg-type]
         turns = Turns(visit.caller)
         await check_backscatter(visit, turns)
+        await repeat_put_off(visit, turns)
         turns.drop()
     return by_name(visit)["backscatter"]
 

@@ -69,7 +69,7 @@ async def test_when_the_time_is_over_what_is_planned_has_an_outcome_all_the_same
     result = await run(server, tmp_path, timeout=20, total_timeout=2)
     outcomes = {outcome.name: outcome for outcome in result.outcomes}
     assert len(outcomes) == len(result.outcomes)
-    for name in ("traps", "backscatter", "relay-in-clear", "relay-control-octet", "reverse-dns"):
+    for name in ("traps", "backscatter", "relay-in-clear", "relay-control-octet"):
         assert outcomes[name].verdict is Verdict.COULD_NOT_TEST
     assert result.verdict is Verdict.COULD_NOT_TEST
 
@@ -97,7 +97,8 @@ def test_whatever_a_server_answers_each_form_has_one_outcome_and_none_fails_unpr
         visit, server = asyncio.run(examine(Path(directory)))
     [step] = [one for one in STEPS if "traps" in {test.name for test in one.tests(visit)}]
     planned = [test.name for test in step.tests(visit)]
-    assert [outcome.name for outcome in visit.sheet.outcomes] == planned
+    # What is put off comes last.
+    assert sorted(outcome.name for outcome in visit.sheet.outcomes) == sorted(planned)
     listed = [number for outcome in visit.sheet.outcomes for number in outcome.messages]
     assert len(listed) == len(set(listed)) <= 4
     for outcome in visit.sheet.outcomes:

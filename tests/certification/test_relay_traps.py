@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from countersign.certification.assignment import Assignment
 from countersign.certification.outcome import TestOutcome, Verdict
+from countersign.certification.put_off import repeat_put_off
 from countersign.certification.traps import check_traps
 from countersign.certification.turns import Turns
 from tests.certification.relaying import TakingServer, by_name, taking, visit_of
@@ -22,6 +23,7 @@ async def examine(server: TakingServer, directory: Path) -> TestOutcome:
         visit = visit_of(server.address, server.port, traps=TRAPS)
         turns = Turns(visit.caller)
         await check_traps(visit, turns)
+        await repeat_put_off(visit, turns)
         turns.drop()
     outcome = by_name(visit)["traps"]
     assert "secret" not in outcome.explanation

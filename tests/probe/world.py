@@ -126,7 +126,7 @@ class World:
             f'state_directory = "{config.state_directory}"\ndatabase = "{config.database}"\n'
             f"primary.inside = false\n"
             f"[certification]\nport = {self.smtp_port}\nsubmission_port = 0\n"
-            f"submissions_port = 0\npause = 0\nrest_seconds = 0\ntimeout = 60\n"
+            f"submissions_port = 0\npause = 0\nretry_seconds = 0\nrest_seconds = 0\ntimeout = 60\n"
         )
 
     async def registrar(self) -> Program:

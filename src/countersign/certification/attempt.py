@@ -6,7 +6,7 @@ from countersign.certification.catalogue import Test
 from countersign.certification.delivery import Delivered, Messages
 from countersign.certification.form import Envelope
 from countersign.certification.judge_relay import Relayed
-from countersign.certification.said import Said, is_accepted
+from countersign.certification.said import Said, is_accepted, is_put_off
 from countersign.certification.session import Session
 
 
@@ -24,6 +24,9 @@ async def attempt(
         control = await session.ask(envelope.control) if envelope.control else None
         if messages.left and await _is_still_open(session, envelope, control):
             delivered = await messages.send(session, test, number)
+    elif is_put_off(recipient) and envelope.control and session.is_usable:
+        # Greylisting is to know both recipients when the envelope comes again.
+        control = await session.ask(envelope.control)
     if session.is_usable:
         await session.ask("RSET")
     return Relayed(mail, recipient, control, delivered)

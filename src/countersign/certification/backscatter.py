@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from countersign.certification import catalogue
 from countersign.certification.attempt import attempt
 from countersign.certification.form import Envelope, random_part
 from countersign.certification.judge import Judgement, information, untested
 from countersign.certification.judge_relay import Relayed, judge_refusal
-from countersign.certification.said import words
+from countersign.certification.put_off import keep
+from countersign.certification.said import is_put_off, words
 from countersign.certification.session import Session
 from countersign.certification.turns import Turns
 from countersign.certification.visit import Visit
@@ -20,18 +23,36 @@ async def check_backscatter(visit: Visit, turns: Turns) -> None:
         reason = "No domain is known that this host is the mail exchanger of."
         visit.sheet.add(test, information(reason))
         return
-    session = await turns.take(in_tls=visit.has_tls)
-    if not isinstance(session, Session):
-        visit.sheet.add(test, untested(f"The server {words(session)}."))
-        return
     number = messages.new_number()
     sender = messages.local_parts(number).sender
     envelope = Envelope(
         mail=f"MAIL FROM:<{sender}@{names.foreign_domain}>",
         recipient=f"RCPT TO:<{random_part()}@{names.mail_domain}>",
     )
-    seen = await attempt(session, envelope, test, messages, number)
+    await _offer(visit, turns, envelope, number)
+
+
+async def _offer(
+    visit: Visit,
+    turns: Turns,
+    envelope: Envelope,
+    number: str,
+    source: str = "",
+    *,
+    is_again: bool = False,
+) -> None:
+    """Offer it; again, from the source of the first time, if the server puts it off."""
+    test = catalogue.BACKSCATTER
+    session = await turns.take(in_tls=visit.has_tls, source=source)
+    if not isinstance(session, Session):
+        visit.sheet.add(test, untested(f"The server {words(session)}."))
+        return
+    seen = await attempt(session, envelope, test, visit.messages, number)
     turns.ended(seen.last)
+    if is_put_off(seen.last) and not is_again:
+        again = partial(_offer, visit, turns, envelope, number, session.source, is_again=True)
+        keep(visit, test, again)
+        return
     visit.sheet.add(test, judge_backscatter(seen), seen.numbers)
 
 

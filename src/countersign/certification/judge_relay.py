@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from countersign.certification.delivery import Delivered
 from countersign.certification.judge import Judgement, failed, information, passed, untested
 from countersign.certification.outcome import Verdict
-from countersign.certification.said import Said, Trouble, is_accepted, is_lost, is_refused, words
-from countersign.protocol.reply import Reply
+from countersign.certification.said import Said, Trouble, is_accepted, is_put_off, is_refused, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +122,6 @@ def judge_refusal(seen: Relayed) -> Judgement | None:
 def _judge_no_acceptance(command: str, said: Said) -> Judgement:
     if is_refused(said):
         return passed(f"Refused: to {command} the server {words(said)}.")
-    if isinstance(said, Reply) and said.is_transient and not is_lost(said):
+    if is_put_off(said):
         return untested(f"Put off: to {command} the server {words(said)}.")
     return untested(f"To {command} the server {words(said)}.")

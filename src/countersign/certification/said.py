@@ -35,6 +35,11 @@ def is_refused(said: Said | None) -> TypeGuard[Reply]:
     return isinstance(said, Reply) and said.is_permanent
 
 
+def is_put_off(said: Said | None) -> TypeGuard[Reply]:
+    """Tell whether a command was answered with 'later' (4yz), on a connection that goes on."""
+    return isinstance(said, Reply) and said.is_transient and not is_lost(said)
+
+
 def is_lost(said: Said | None) -> bool:
     """Tell whether the connection is of no more use: trouble, or 421."""
     return isinstance(said, Trouble) or (isinstance(said, Reply) and said.code == 421)

@@ -23,8 +23,14 @@ class Session:
     """One connection. What goes wrong is a value here, not an exception."""
 
     def __init__(
-        self, conversation: Conversation, transcript: Transcript, settings: Battery
+        self,
+        conversation: Conversation,
+        transcript: Transcript,
+        settings: Battery,
+        source: str = "",
     ) -> None:
+        """source: local address that was chosen; empty: by the system."""
+        self.source = source
         self._conversation = conversation
         self._transcript = transcript
         self._hello = settings.hello
@@ -189,28 +195,32 @@ class Caller:
     standpoint: Standpoint
     _has_called: bool = False
 
-    async def call(self, port: int = 0) -> Session | Trouble:
-        """Connect to the mail port, or another; the greeting is not read yet."""
+    async def call(self, port: int = 0, *, source: str = "") -> Session | Trouble:
+        """Connect to the mail port, or another; the greeting is not read yet.
+
+        source: local address to connect from; empty: the next one in turn.
+        """
         settings = self.settings
         port = port or settings.port
         if self._has_called and settings.pause:
             # Politeness: many servers count connections, and no event tells when they forget.
             await asyncio.sleep(settings.pause)
         self._has_called = True
+        source = source or self.standpoint.next_source(self.address)
         self.transcript.note(f"connecting to {self.address}, port {port}")
         try:
             conversation = await self.standpoint.connect(
-                self.address, port, timeout=settings.timeout
+                self.address, port, timeout=settings.timeout, source=source
             )
         except ConversationError as error:
             trouble = trouble_of(error)
             self.transcript.note(f"the server {trouble.value}")
             return trouble
-        return Session(conversation, self.transcript, settings)
+        return Session(conversation, self.transcript, settings, source)
 
-    async def call_and_greet(self, *, in_tls: bool) -> Session | Said:
+    async def call_and_greet(self, *, in_tls: bool, source: str = "") -> Session | Said:
         """Connect, and say EHLO, inside TLS if wanted; what went wrong if that fails."""
-        session = await self.call()
+        session = await self.call(source=source)
         if isinstance(session, Trouble):
             return session
         try:

@@ -28,10 +28,13 @@ class Battery(Section):
     """Page that says who is testing, and why: named on each connection and in each message."""
     timeout: Seconds = 30
     """Seconds to wait for a connection, and for each reply."""
-    total_timeout: Seconds = 900
-    """Seconds for all tests of one address."""
+    total_timeout: Seconds = 1200
+    """Seconds for all tests of one address, the wait of `retry_seconds` among them."""
     pause: Annotated[float, Field(ge=0, le=600)] = 2
     """Seconds between two connections to one server."""
+    retry_seconds: Annotated[float, Field(ge=0, le=3600)] = 310
+    """Seconds before recipients that a server put off are tried once more: greylisting usually \
+asks for five minutes. Who puts nothing off is not waited for."""
     addresses: Annotated[int, Field(ge=1, le=64)] = 8
     """Addresses of one host that are tested at most; of more, so many are drawn by lot."""
     messages: Annotated[int, Field(ge=0, le=100)] = 40

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from countersign.certification.catalogue import Test
 from countersign.certification.judge import Judgement, untested
-from countersign.certification.outcome import TestOutcome
+from countersign.certification.outcome import MAX_LINES, Line, TestOutcome
 from countersign.certification.transcript import Transcript
 
 Progress = Callable[[TestOutcome], None]
@@ -29,10 +29,15 @@ class Sheet:
         self._without = frozenset(without)
         self._transcript = transcript
         self._progress = progress
+        self._held: dict[str, tuple[Line, ...]] = {}
 
     def wants(self, test: Test) -> bool:
         """Tell whether a test is to be made; the outcome of another is thrown away."""
         return test.name not in self._without
+
+    def hold(self, test: Test) -> None:
+        """Keep what was said since the last outcome for that of a test which is not over yet."""
+        self._held[test.name] = self._held.get(test.name, ()) + self._transcript.take()
 
     def add(
         self,
@@ -47,7 +52,7 @@ class Sheet:
         ``messages``: the numbers of those that the server took, or may have taken.
         ``is_essential``: it is, even if the test as such is not.
         """
-        transcript = self._transcript.take()
+        transcript = self._held.pop(test.name, ()) + self._transcript.take()
         if not self.wants(test):
             return
         outcome = TestOutcome(
@@ -57,7 +62,7 @@ class Sheet:
             explanation=judgement.explanation,
             is_essential=test.is_essential or is_essential,
             address=self.address,
-            transcript=transcript,
+            transcript=transcript[:MAX_LINES],
             messages=messages,
         )
         self.outcomes.append(outcome)

@@ -37,16 +37,23 @@ class Standpoint:
             for is_ipv6 in (False, True)
         }
 
-    async def connect(self, address: str, port: int, *, timeout: float) -> Conversation:
+    def next_source(self, address: str) -> str:
+        """Return the local address whose turn it is to connect to an address; empty: any."""
+        return next(self._sources[":" in address])
+
+    async def connect(
+        self, address: str, port: int, *, timeout: float, source: str = ""
+    ) -> Conversation:
         """Connect to an address, never to a name; the greeting is not read yet.
 
-        timeout: seconds, also for each reply. Raises :class:`ConversationError`.
+        timeout: seconds, also for each reply. source: see :meth:`next_source`, which is asked
+        where it is empty; a proxy connects from where it will. Raises :class:`ConversationError`.
         """
         if self._socks:
             return await self._connect_by_socks(address, port, timeout)
-        source = next(self._sources[":" in address])
+        source = source or self.next_source(address)
         return await connect(
-            address, port, local_address=source, timeout=timeout, reply_timeout=timeout
+            address, port, local_address=source or None, timeout=timeout, reply_timeout=timeout
         )
 
     async def _connect_by_socks(self, address: str, port: int, timeout: float) -> Conversation:
@@ -76,5 +83,5 @@ def _cause(error: ProxyError | OSError) -> Exception:
     return error
 
 
-def _in_turn(sources: list[str]) -> Iterator[str | None]:
-    return itertools.cycle(sources or [None])
+def _in_turn(sources: list[str]) -> Iterator[str]:
+    return itertools.cycle(sources or [""])

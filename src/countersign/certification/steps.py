@@ -19,6 +19,7 @@ from countersign.certification.checks import (
     tests_in_tls,
 )
 from countersign.certification.forms import forms_for
+from countersign.certification.put_off import repeat_put_off
 from countersign.certification.relay import RelayTests
 from countersign.certification.submission import check_submission, check_submissions
 from countersign.certification.target import judge_reverse
@@ -36,7 +37,9 @@ async def _envelopes(visit: Visit) -> None:
             # Before the relay forms, which may use up the messages.
             await check_backscatter(visit, turns)
         forms = [form for form in forms_for(visit.names) if visit.sheet.wants(form.test)]
-        await RelayTests(visit, turns).run(forms)
+        relays = RelayTests(visit, turns)
+        await relays.run(forms)
+        await repeat_put_off(visit, turns, relays.reason_to_stop())
         await turns.finish()
     finally:
         turns.drop()
@@ -75,8 +78,9 @@ STEPS: tuple[Step, ...] = (
     Step(check_smuggling_in_chunks, lambda visit: (catalogue.SMUGGLING_IN_CHUNKS,)),
     Step(check_submission, _submission_tests),
     Step(check_submissions, _submissions_tests),
-    Step(_envelopes, _envelope_tests, must_end=True),
     Step(_reverse, lambda visit: (catalogue.REVERSE_DNS,)),
+    # Last: what is put off is repeated when all else is done.
+    Step(_envelopes, _envelope_tests, must_end=True),
 )
 """Each step finds in its :class:`Visit` what earlier ones found out. A check in a module of its own
 is added here as ``Step(check_it, lambda visit: (catalogue.IT,), needs_tls=True)``."""

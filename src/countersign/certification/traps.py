@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from countersign.certification import catalogue
 from countersign.certification.judge import Judgement, failed, passed, untested
-from countersign.certification.said import Said, Trouble, is_accepted, is_policy, is_refused, words
+from countersign.certification.put_off import keep
+from countersign.certification.said import (
+    Said,
+    Trouble,
+    is_accepted,
+    is_policy,
+    is_put_off,
+    is_refused,
+    words,
+)
 from countersign.certification.session import Session
 from countersign.certification.turns import Turns
 from countersign.certification.visit import Visit
@@ -16,11 +26,17 @@ from countersign.protocol.reply import Reply
 
 async def check_traps(visit: Visit, turns: Turns) -> None:
     """Offer mail to each trap, and send none."""
-    session = await turns.take(in_tls=visit.has_tls)
+    await _offer(visit, turns, visit.messages.local_parts(visit.messages.new_number()).sender)
+
+
+async def _offer(
+    visit: Visit, turns: Turns, sender: str, source: str = "", *, is_again: bool = False
+) -> None:
+    """Offer it; again, from the source of the first time, if the server puts it off."""
+    session = await turns.take(in_tls=visit.has_tls, source=source)
     if not isinstance(session, Session):
         visit.sheet.add(catalogue.TRAPS, untested(f"The server {words(session)}."))
         return
-    sender = visit.messages.local_parts(visit.messages.new_number()).sender
     mail = await session.ask(f"MAIL FROM:<{sender}@{visit.names.foreign_domain}>")
     if is_refused(mail) and session.is_usable:
         mail = await session.ask("MAIL FROM:<>")
@@ -33,6 +49,10 @@ async def check_traps(visit: Visit, turns: Turns) -> None:
     if session.is_usable:
         await session.ask("RSET")
     turns.ended(replies[-1] if replies else mail)
+    if any(is_put_off(said) for said in (mail, *replies)) and not is_again:
+        again = partial(_offer, visit, turns, sender, session.source, is_again=True)
+        keep(visit, catalogue.TRAPS, again)
+        return
     judgement, is_essential = judge_traps(mail, replies, len(visit.assignment.traps))
     visit.sheet.add(replace(catalogue.TRAPS, is_essential=is_essential), judgement)
 

@@ -31,16 +31,20 @@ class Turns:
         """Tell whether the last turn was the first one on its connection."""
         return self._taken == 1
 
-    async def take(self, *, in_tls: bool) -> Session | Said:
-        """Return a session for one envelope, a new one if need be; or why there is none."""
+    async def take(self, *, in_tls: bool, source: str = "") -> Session | Said:
+        """Return a session for one envelope, a new one if need be; or why there is none.
+
+        source: local address that it must come from; empty: any.
+        """
         session = self._session
         if session is not None:
             is_fit = session.is_usable and self._is_in_tls == in_tls
+            is_fit = is_fit and source in ("", session.source)
             if is_fit and self._taken < TURNS_ON_A_CONNECTION:
                 self._taken += 1
                 return session
             await self.finish()
-        made = await self._caller.call_and_greet(in_tls=in_tls)
+        made = await self._caller.call_and_greet(in_tls=in_tls, source=source)
         if isinstance(made, Session):
             self._session, self._is_in_tls, self._taken = made, in_tls, 1
         else:

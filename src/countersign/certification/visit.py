@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from countersign.certification.assignment import Assignment
 from countersign.certification.catalogue import Test
@@ -12,6 +13,9 @@ from countersign.certification.form import Names
 from countersign.certification.session import Caller
 from countersign.certification.sheet import Sheet
 from countersign.transport.resolver import Resolver
+
+if TYPE_CHECKING:
+    from countersign.certification.put_off import PutOff
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class Visit:
     """How mail to postmaster and to a foreign domain is refused alike, as :func:`said.shape`."""
     is_over: bool = False
     """The server cannot be talked to: no more steps."""
+    put_off: list[PutOff] = field(default_factory=list)
+    """Tests that the server put off, to be repeated."""
     messages: Messages = field(init=False)
     """Those that may be sent through this address."""
 

@@ -284,6 +284,7 @@ hello = "probe.registry.example"
 foreign_domain = "{FOREIGN_DOMAIN}"
 about = "{URL}/about/tests"
 pause = 0
+retry_seconds = 0
 rest_seconds = 0
 networks = ["127.53.0.0/16"]
 nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]

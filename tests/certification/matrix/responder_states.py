@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from countersign.certification.outcome import Verdict
 from countersign.certification.smuggled import PSEUDO_ENDS, PseudoEnd
+from tests.certification.greylisting import GreylistingServer
 from tests.certification.matrix.place import Place, Running, Start, State
 from tests.certification.servers import FaultyServer
 from tests.gateway.process import maildir_gateway
@@ -57,6 +58,7 @@ def _smuggled(number: int, end: PseudoEnd) -> State:
 
 PASSED, FAILED, NOTHING = Verdict.PASSED, Verdict.FAILED, Verdict.COULD_NOT_TEST
 SHORT = {"timeout": 2, "total_timeout": 15}
+AGAIN = {"retry_seconds": 1}
 
 STATES = (
     State("Countersign gateway", _gateway, PASSED, battery={"without": ()}),
@@ -100,6 +102,29 @@ STATES = (
         FAILED,
         seen="fff",
         failed=frozenset({"starttls-reset"}),
+    ),
+    State(
+        "Closed, greylists",
+        _with("grey-closed", lambda host: GreylistingServer(host=host)),
+        PASSED,
+        battery=AGAIN,
+    ),
+    State(
+        "250 to all, discards, greylists",
+        _with("grey-open", lambda host: GreylistingServer(TAKES_ALL, TAKES_ALL, host=host)),
+        NOTHING,
+        seen="---",
+        battery=AGAIN,
+    ),
+    State(
+        "Puts hidden recipients off for ever",
+        _with(
+            "grey-hidden",
+            lambda host: GreylistingServer(host=host, seconds=1e9, ending=f"@{host}>"),
+        ),
+        NOTHING,
+        seen="---",
+        battery=AGAIN,
     ),
     *(_smuggled(number, end) for number, end in enumerate(PSEUDO_ENDS)),
     State(

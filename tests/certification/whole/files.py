@@ -34,6 +34,7 @@ submission_port = 0
 submissions_port = 0
 foreign_domain = "{FOREIGN}"
 pause = 0
+retry_seconds = 0
 rest_seconds = 0
 order_minutes = {town.order_minutes}
 arrival_minutes = 0.2

@@ -180,6 +180,7 @@ hello = "probe.registry.example"
 foreign_domain = "victim.example"
 mailbox.listen = ["127.0.0.1:0"]
 pause = 0
+retry_seconds = 0
 rest_seconds = 0
 networks = ["{HOSTS}"]
 nameservers = ["{dns.endpoint}"]
