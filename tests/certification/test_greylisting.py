@@ -101,6 +101,26 @@ async def test_what_is_not_put_off_is_not_waited_for(tmp_path: Path) -> None:
     assert not [note for one in result.outcomes for note in notes(one) if "waiting" in note]
 
 
+async def test_a_sender_of_an_unknown_domain_may_be_put_off_for_ever_and_is_not_waited_for(
+    tmp_path: Path,
+) -> None:
+    unknown = f"MAIL FROM:<b-{MARK}-"
+
+    class Checking(FaultyServer):
+        def _answer(self, command: str, in_tls: bool) -> str:
+            if command.startswith(unknown) and command.endswith("@nonexistent.invalid>"):
+                return "450 4.1.8 Domain not found"
+            return super()._answer(command, in_tls)
+
+    begun = time.monotonic()
+    result = await examine(Checking(**with_trap()), tmp_path, retry_seconds=50)
+    assert time.monotonic() - begun < 40
+    one = relays(result)["relay-from-nonexistent"]
+    assert one.verdict is UNTESTED
+    assert not one.is_essential
+    assert result.verdict is PASSED
+
+
 async def test_a_greylisting_server_with_the_percent_hack_fails_once_the_message_arrived(
     tmp_path: Path,
 ) -> None:
@@ -140,6 +160,7 @@ async def test_a_server_that_puts_off_for_ever_does_not_pass(tmp_path: Path, end
     assert one.verdict is UNTESTED
     assert one.is_essential
     assert "Put off" in one.explanation
+    assert "So it was before" in one.explanation
     assert result.verdict is UNTESTED
 
 

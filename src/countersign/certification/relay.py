@@ -40,6 +40,9 @@ _REFUSES_US = (
 )
 _NO_SENDER = "The server takes no mail from any sender that was tried: no recipient could be tried."
 
+_PUT_OFF_TWICE = (
+    "So it was before: whether the recipient is ever taken is not known. Refuse it for good."
+)
 
 _ABOUT_SENDER = ("4.1.7", "4.1.8")
 """Status codes (RFC 3463) for a sender whose address is not valid, or whose domain is unknown."""
@@ -127,6 +130,8 @@ class RelayTests:
             judgement = untested(_REFUSES_US)
         elif is_refused(seen.mail) and not form.sender and in_tls in self._unwelcome:
             judgement, is_cut_short = untested(_NO_SENDER), True
+        elif is_late:
+            judgement = untested(f"{judgement.explanation} {_PUT_OFF_TWICE}")
         is_in_doubt = is_late or is_cut_short or leaves_doubt(seen, judgement)
         sheet.add(form.test, judgement, seen.numbers, is_essential=is_in_doubt)
         return True
