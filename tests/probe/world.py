@@ -127,6 +127,7 @@ class World:
             f"primary.inside = false\n"
             f"[certification]\nport = {self.smtp_port}\nsubmission_port = 0\n"
             f"submissions_port = 0\npause = 0\nretry_seconds = 0\nrest_seconds = 0\ntimeout = 60\n"
+            f'mailbox.listen = ["127.0.0.1:{free_port()}"]\n'
         )
 
     async def registrar(self) -> Program:
