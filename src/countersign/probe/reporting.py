@@ -36,10 +36,11 @@ class Reporting:
 
     def answered(self) -> None:
         """Note that the registrar answered."""
-        if self._notes.error or not self._notes.asked_at:
+        is_news = bool(self._notes.error) or not self._notes.asked_at
+        if is_news:
             log.info("orders can be asked for")
         self._notes = replace(self._notes, asked_at=time.time(), error="")
-        self.write()
+        self.write(now=is_news)
 
     def failed(self, reason: str) -> None:
         """Note why the registrar could not be asked; the log says so when it is new."""
