@@ -17,9 +17,9 @@ from collections import Counter
 import uvloop
 
 from benchmarks.processes import peak_resident
-from countersign.certification import run_battery
 from countersign.certification.assignment import Assignment
 from countersign.certification.outcome import Verdict
+from countersign.certification.run import run_battery
 from countersign.certification.settings import Battery, Standing
 from countersign.certification.standpoint import Standpoint
 

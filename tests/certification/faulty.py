@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from countersign.certification import BatteryResult
 from countersign.certification.catalogue import all_tests
-from countersign.certification.outcome import TestOutcome
+from countersign.certification.outcome import BatteryResult, TestOutcome
 from countersign.demo.dns_server import DnsServer
 from countersign.transport.stream import Stream
 from tests.certification.running import HOST, battery_for, run_from

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from countersign.certification.assignment import Assignment
@@ -17,7 +15,6 @@ from countersign.certification.sheet import Sheet
 from countersign.certification.standpoint import Standpoint
 from countersign.certification.transcript import Transcript
 from countersign.certification.visit import Visit
-from countersign.transport.stream import Stream
 from tests.certification.running import HOST, LOOPBACK, battery_for
 from tests.certification.servers import FaultyServer
 
@@ -33,19 +30,6 @@ def taking(clear: Mapping[str, str] = {}, **changes: Any) -> FaultyServer:
     """Return a server that takes any message for recipients that it accepts."""
     answers = {"DATA": "354 Go on", ".": "250 2.0.0 Queued", "AUTH": "535 5.7.8 No"} | dict(clear)
     return FaultyServer(answers, answers, **changes)
-
-
-@asynccontextmanager
-async def another_port(server: FaultyServer, address: str, directory: Path) -> AsyncIterator[int]:
-    """Let a server be reached at an address of another one; gives the port."""
-    directory.mkdir()
-    async with server.running(directory):
-        loop = asyncio.get_running_loop()
-        second = await loop.create_server(lambda: Stream(server._connected), address, 0)
-        try:
-            yield second.sockets[0].getsockname()[1]
-        finally:
-            second.close()
 
 
 def visit_of(

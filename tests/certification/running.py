@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from countersign.certification import BatteryResult, run_battery
 from countersign.certification.assignment import Assignment
+from countersign.certification.outcome import BatteryResult
+from countersign.certification.run import run_battery
 from countersign.certification.settings import Battery, Standing
 from countersign.certification.standpoint import Standpoint
 from countersign.demo.dns_server import DnsServer

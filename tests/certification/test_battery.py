@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from countersign.certification import BatteryResult, Direction, Verdict, outcome
+from countersign.certification import outcome
 from countersign.certification.forms import Names, forms_for
+from countersign.certification.outcome import BatteryResult, Direction, Verdict
 from countersign.demo.dns_server import Behaviour, DnsServer
 from countersign.transport.stream import Stream
 from tests.certification.running import HOST, LOOPBACK, battery_for, run_from

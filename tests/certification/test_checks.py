@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.certification import Direction, Verdict
-from countersign.certification.outcome import TestOutcome
+from countersign.certification.outcome import Direction, TestOutcome, Verdict
 from countersign.demo.dns_server import DnsServer
 from tests.certification.faulty import Careless, outcome_of, run_only
 from tests.certification.running import HOST

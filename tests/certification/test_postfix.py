@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from countersign.certification import BatteryResult, Verdict
+from countersign.certification.outcome import BatteryResult, Verdict
 from countersign.demo.dns_server import DnsServer
 from countersign.transport.certificate import make_self_signed
 from tests.certification.running import HOST, battery_for, run_from

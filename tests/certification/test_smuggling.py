@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.certification import Direction, Verdict
 from countersign.certification.message import Letter
-from countersign.certification.outcome import MAX_MESSAGES, BatteryResult, Proof
+from countersign.certification.outcome import MAX_MESSAGES, BatteryResult, Direction, Proof, Verdict
 from countersign.certification.said import Trouble
 from countersign.certification.settling import Arrived, is_awaited, settle
 from countersign.certification.smuggled import (

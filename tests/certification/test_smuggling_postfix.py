@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from countersign.certification import Verdict
-from countersign.certification.outcome import TestOutcome
+from countersign.certification.outcome import TestOutcome, Verdict
 from countersign.demo.dns_server import DnsServer
 from countersign.transport.certificate import make_self_signed
 from tests.certification.faulty import run_only

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from countersign.certification.assignment import Assignment
-from countersign.certification.mailbox import ListenError
 from countersign.certification.outcome import Verdict
 from countersign.certification.report import Report, one_perspective
 from countersign.certification.settings import Battery, Standing
@@ -46,7 +45,6 @@ from countersign.cli.server_check.options import (
     YesOption,
 )
 from countersign.cli.server_check.printing import print_report
-from countersign.cli.server_check.running import Plan, run
 from countersign.cli.server_check.selection import (
     UnknownTestError,
     left_out,
@@ -134,7 +132,7 @@ def check_server(
         fail(f"{pdf.parent} is no directory")
     if not yes and not _is_responsible(name):
         fail(f"{name} was not tested: only who is responsible for a server may have it tested")
-    report = _run(Plan(assignment, standing, endpoint, wait))
+    report = _run(assignment, standing, endpoint, wait)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     else:
@@ -181,7 +179,12 @@ def _is_responsible(host: str) -> bool:
         return False
 
 
-def _run(plan: Plan) -> Report:
+def _run(assignment: Assignment, standing: Standing, mailbox: str, wait: float) -> Report:
+    # Here, as no other command is to wait until the battery is loaded.
+    from countersign.certification.mailbox import ListenError
+    from countersign.cli.server_check.running import Plan, run
+
+    plan = Plan(assignment, standing, mailbox, wait)
     # What the mailbox does is in the report; only what breaks is told besides.
     configure_log(Log(level="error", format="console"))
     try:

@@ -7,10 +7,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from countersign.certification import BatteryResult, run_battery
 from countersign.certification.assignment import Assignment
-from countersign.certification.outcome import Verdict
+from countersign.certification.outcome import BatteryResult, Verdict
 from countersign.certification.report import Perspective, Report
+from countersign.certification.run import run_battery
 from countersign.certification.settings import Standing
 from countersign.certification.settling import is_awaited, settle
 from countersign.certification.standpoint import Standpoint

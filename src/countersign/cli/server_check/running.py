@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from countersign.certification import run_battery
 from countersign.certification.assignment import Assignment
 from countersign.certification.catalogue import all_tests
 from countersign.certification.mailbox import Message, TestMailbox, server_context
 from countersign.certification.outcome import BatteryResult, TestOutcome
+from countersign.certification.run import run_battery
 from countersign.certification.settings import Standing
 from countersign.certification.settling import Arrived, is_awaited, settle
 from countersign.certification.standpoint import Standpoint

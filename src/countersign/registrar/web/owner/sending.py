@@ -9,6 +9,7 @@ from starlette.responses import Response
 from countersign.certification.outcome import BatteryResult
 from countersign.certification.report import one_perspective
 from countersign.registrar.operations import control, sending_tests
+from countersign.registrar.operations.certifications import NOT_TESTED
 from countersign.registrar.operations.office import (
     ConflictError,
     ForbiddenError,
@@ -21,13 +22,11 @@ from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.report_view import HEADS, ReportView, report_view
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
-from countersign.rules.life_cycle import ENDED, State
 from countersign.storage.database.probing import SendingTest
 
 pages = Pages()
 
 _SEE, _ASK = Permission.SEE_SERVER, Permission.ASK_TEST
-_NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
 
 
 @pages.get("/servers/{server:key}/sending-test", allow=server_access(_SEE))
@@ -55,7 +54,7 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         test = sending_tests.latest(work, row)
         open_test = sending_tests.current(work, row)
         address = sending_tests.address_of(work, open_test) if open_test is not None else ""
-    may_test = row.state not in _NOT_TESTED and control.is_proven(row)
+    may_test = row.state not in NOT_TESTED and control.is_proven(row)
     is_waiting = open_test is not None and not open_test.verdict
     context: dict[str, Any] = {
         "test": test,
@@ -66,7 +65,7 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         "everything_url": "",
         "refused": refused,
         "may_ask": visit.may(_ASK) and may_test and not is_waiting,
-        "wants_proof": row.state not in _NOT_TESTED and not control.is_proven(row),
+        "wants_proof": row.state not in NOT_TESTED and not control.is_proven(row),
     }
     base = f"/servers/{row.id}"
     if visit.wants_part and visit.request.method == "GET":

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from countersign.registrar.api.test_shapes import TestResult
 from countersign.registrar.documents.report import report_pdf
 from countersign.registrar.operations import control, test_results
+from countersign.registrar.operations.certifications import NOT_TESTED
 from countersign.registrar.operations.office import (
     ConflictError,
     ForbiddenError,
@@ -23,12 +24,10 @@ from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.report_view import HEADS, report_view
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
-from countersign.rules.life_cycle import ENDED, State
 
 pages = Pages()
 
 _SEE, _ASK = Permission.SEE_SERVER, Permission.ASK_TEST
-_NOT_TESTED = ENDED | {State.DRAFT, State.SUBMITTED}
 CAUSES = {
     "application": "The application",
     "owner": "Asked for by the owner or agent",
@@ -84,8 +83,8 @@ def _page(visit: Visit, server: int, refused: str, code: int = 200) -> Response:
         causes=CAUSES,
         refused=refused,
         here=_here(visit),
-        may_ask=visit.may(_ASK) and row.state not in _NOT_TESTED and control.is_proven(row),
-        wants_proof=row.state not in _NOT_TESTED and not control.is_proven(row),
+        may_ask=visit.may(_ASK) and row.state not in NOT_TESTED and control.is_proven(row),
+        wants_proof=row.state not in NOT_TESTED and not control.is_proven(row),
         has_mailbox=bool(visit.office.config.certification.mailbox.listen),
         pause=test_results.PAUSE_MINUTES,
         most=test_results.TESTS_A_DAY,
@@ -114,7 +113,7 @@ def show_test(visit: Visit, server: int, run: int) -> Response:
         "cause": CAUSES.get(found.cause, found.cause),
         "url": url,
         "everything_url": "" if everything else f"{url}?all=yes",
-        "may_ask": visit.may(_ASK) and row.state not in _NOT_TESTED and control.is_proven(row),
+        "may_ask": visit.may(_ASK) and row.state not in NOT_TESTED and control.is_proven(row),
     }
     if visit.wants_part:
         base = f"/servers/{row.id}"
