@@ -30,6 +30,8 @@ from tests.registrar.publishing.checking import check_journal, check_published
 from tests.registrar.web.resolving import name_server
 
 KILLS = {"sqlite": 100, "postgresql": 40}
+# Workers that hardly get on must not be given more than they can do after the last kill.
+MAX_WAITING = 200
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def resolver() -> Iterator[DnsServer]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killed_workers_lose_nothing_and_do_nothing_twice(
     office: Office, resolver: DnsServer
 ) -> None:
@@ -69,7 +71,10 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(
         ]
         end = time.monotonic() + draw.uniform(0.05, 0.5)
         while time.monotonic() < end:
-            story.go_on()
+            if _waiting(office) < MAX_WAITING:
+                story.go_on()
+            else:
+                time.sleep(0.02)
         for worker in workers:
             assert worker.pid is not None
             os.kill(worker.pid, signal.SIGKILL)
@@ -89,15 +94,18 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(
     treasury.check_ledger(office)
 
 
+def _waiting(office: Office) -> int:
+    with office.reading() as work:
+        return sum(counts(work).values())
+
+
 def _wait_until_all_is_done(office: Office) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        with office.reading() as work:
-            left = counts(work)
-        if not any(left.values()):
-            return
-        assert left["failed"] == 0
-        assert time.monotonic() < deadline, left
+    """However slow the machine: it is only an error if nothing is done for a minute."""
+    fewest, deadline = _waiting(office), time.monotonic() + 60
+    while (waiting := _waiting(office)) > 0:
+        if waiting < fewest:
+            fewest, deadline = waiting, time.monotonic() + 60
+        assert time.monotonic() < deadline, f"{waiting} jobs wait"
         time.sleep(0.1)
 
 
