@@ -15,7 +15,8 @@ from rich.markup import escape
 from countersign.cli.check_replica import replica_warnings
 from countersign.cli.check_server import check_server
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
-from countersign.gateway.config import BackendKind, Config
+from countersign.gateway.backend.settings import BackendKind
+from countersign.gateway.config import Config
 from countersign.gateway.parts import open_registry, open_resolver
 from countersign.gateway.tls import TlsError, certificate_files
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname

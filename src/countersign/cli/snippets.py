@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from countersign.gateway.config import BackendKind, ClientInformation, Config
+from countersign.gateway.backend.settings import BackendKind, ClientInformation
+from countersign.gateway.config import Config
 
 
 def postfix_snippet(config: Config) -> str:

@@ -6,12 +6,22 @@ bounded: the commented example file and the reference are printed from them.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from countersign.gateway.backend.settings import Backend
+from countersign.gateway.submission.settings import (
+    Administrator,
+    Milter,
+    Pages,
+    RegistrarLink,
+    SignIn,
+    Stamp,
+    Submission,
+    UserLimits,
+)
 from countersign.protocol.control import TOKEN_PATTERN
 from countersign.registry.replica.settings import ReplicaConfig, ReplicaSettings
 from countersign.rules.admission import BlockRule
@@ -26,50 +36,6 @@ from countersign.settings.values import (
     Seconds,
     Section,
 )
-
-
-class BackendKind(StrEnum):
-    """Where admitted mail goes."""
-
-    SMTP = "smtp"
-    LMTP = "lmtp"
-    MAILDIR = "maildir"
-
-
-class ClientInformation(StrEnum):
-    """How a backend over SMTP is told who the client is."""
-
-    XCLIENT = "xclient"
-    PROXY = "proxy"
-    NONE = "none"
-
-
-class Backend(Section):
-    """Where admitted mail is delivered."""
-
-    kind: BackendKind = BackendKind.SMTP
-    """`smtp` or `lmtp`: proxied reply by reply to an MTA; `maildir`: written here."""
-    address: Endpoint = "127.0.0.1:10025"
-    """The MTA's listener, for `smtp` and `lmtp`."""
-    client_information: ClientInformation = ClientInformation.XCLIENT
-    """`xclient` (used where the MTA offers it), `proxy` (PROXY protocol v2) or `none`."""
-    maildir: str = ""
-    """For `maildir`: path of a user's Maildir, with {domain} and {local_part}."""
-    domains: tuple[Hostname, ...] = ()
-    """For `maildir`: the domains whose mailboxes are here."""
-    connect_timeout: Seconds = 15
-    """Seconds to wait for a connection to the MTA."""
-    reply_timeout: Seconds = 300
-    """Seconds to wait for each of its replies; the reply to the end of data gets twice that."""
-
-    @model_validator(mode="after")
-    def _maildir_is_complete(self) -> Backend:
-        if self.kind is BackendKind.MAILDIR:
-            if not (self.maildir.startswith("/") and "{local_part}" in self.maildir):
-                raise ValueError('maildir must be an absolute path with "{local_part}" in it')
-            if not self.domains:
-                raise ValueError("domains must name the domains whose mailboxes are here")
-        return self
 
 
 class Receiving(Section):
@@ -277,6 +243,14 @@ class Config(Section):
     verification: Verification = Verification()
     tls: Tls = Tls()
     sending: Sending = Sending()
+    submission: Submission = Submission()
+    milter: Milter = Milter()
+    sign_in: SignIn = SignIn()
+    limits: UserLimits = UserLimits()
+    stamp: Stamp = Stamp()
+    administrator: Administrator = Administrator()
+    registrar: RegistrarLink = RegistrarLink()
+    pages: Pages = Pages()
     # Not checked by itself where it is left out: see below.
     registry: RegistrySource = RegistrySource.model_construct()
     dns: Dns = Dns()

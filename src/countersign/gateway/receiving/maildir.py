@@ -18,8 +18,8 @@ from typing import IO
 
 import structlog
 
-from countersign.gateway.config import Backend as BackendSettings
-from countersign.gateway.receiving.backend import ClientFacts
+from countersign.gateway.backend.interface import ClientFacts
+from countersign.gateway.backend.settings import Backend as BackendSettings
 from countersign.protocol.address import Mailbox
 from countersign.protocol.command import Envelope
 from countersign.protocol.reply import Reply, reply

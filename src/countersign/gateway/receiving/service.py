@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from countersign.gateway.config import BackendKind, Config
+from countersign.gateway.backend.interface import Backend
+from countersign.gateway.backend.proxy import ProxyBackend
+from countersign.gateway.backend.settings import BackendKind
+from countersign.gateway.config import Config
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts
 from countersign.gateway.receiving.answering import Answering
-from countersign.gateway.receiving.backend import Backend
 from countersign.gateway.receiving.maildir import MaildirBackend
-from countersign.gateway.receiving.proxy import ProxyBackend
 from countersign.gateway.receiving.session import ReceivingSession
 from countersign.gateway.receiving.verifier import Verifier
 from countersign.protocol.server import ServerSettings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from countersign.gateway.backend.interface import ClientFacts
 from countersign.gateway.receiving.answering import CERTIFICATE_WANTED, Asker
-from countersign.gateway.receiving.backend import ClientFacts
 from countersign.gateway.receiving.verifier import Claim, Verdict
 from countersign.mail.trace import (
     HeaderRewriter,

@@ -1,4 +1,4 @@
-"""What the receiving session asks of a backend: an MTA behind us, or a Maildir.
+"""What receiving and submission ask of a backend: an MTA behind us, or a Maildir.
 
 A backend answers each step with the reply that the client gets. Its last reply is the only
 thing that makes a message acknowledged (DESIGN §4, Delivery).
@@ -26,6 +26,8 @@ class ClientFacts:
     hello: str
     extended: bool
     """EHLO was used."""
+    login: str = ""
+    """The user who signed in; empty: nobody."""
 
 
 class BackendSession(Protocol):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from countersign.gateway.config import Backend as BackendSettings
-from countersign.gateway.config import BackendKind, ClientInformation
-from countersign.gateway.receiving.backend import UNAVAILABLE, ClientFacts
+from countersign.gateway.backend.interface import UNAVAILABLE, ClientFacts
+from countersign.gateway.backend.settings import Backend as BackendSettings
+from countersign.gateway.backend.settings import BackendKind, ClientInformation
 from countersign.protocol.command import Envelope
 from countersign.protocol.proxy_header import proxy_header
 from countersign.protocol.reply import Reply
@@ -43,11 +43,14 @@ class _Idle:
 
     since: float
     conversation: Conversation
-    client: tuple[str, str, bool]
+    client: _Identity
 
 
-def _identity(client: ClientFacts) -> tuple[str, str, bool]:
-    return client.address, client.hello, client.extended
+_Identity = tuple[str, str, bool, str]
+
+
+def _identity(client: ClientFacts) -> _Identity:
+    return client.address, client.hello, client.extended, client.login
 
 
 class ProxyBackend:
@@ -178,6 +181,8 @@ class ProxyBackend:
             "ADDR": f"IPV6:{client.address}" if ":" in client.address else client.address,
             "PROTO": "ESMTP" if client.extended else "SMTP",
             "HELO": client.hello,
+            # What a connection was told of another user must not stay (Postfix: XCLIENT_README).
+            "LOGIN": _xtext(client.login) or "[UNAVAILABLE]",
         }
         attributes = {name: known[name] for name in offered if name in known}
         accepted = await conversation.command(conversation.dialogue.xclient(attributes))
@@ -340,3 +345,11 @@ class ProxySession:
 def _require(answer: Reply, what: str) -> None:
     if not answer.is_positive:
         raise ConversationError(f"the backend refused {what}: {answer}")
+
+
+def _xtext(text: str) -> str:
+    """Return text as an attribute of XCLIENT is written (RFC 3461 §4)."""
+    return "".join(
+        chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
+        for octet in text.encode()
+    )

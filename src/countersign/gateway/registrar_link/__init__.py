@@ -1,0 +1,1 @@
+"""What the gateway asks of the registrar and tells it, by its API (DESIGN §5, §6)."""

@@ -1,0 +1,198 @@
+"""Settings of submission, the milter, users, keys, the journal and the pages (DESIGN §5)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from countersign.gateway.backend.settings import Backend, BackendKind
+from countersign.settings.values import Endpoint, Network, Seconds, Section
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class SourceKind(StrEnum):
+    """Where passwords are checked."""
+
+    LOCAL = "local"
+    DOVECOT = "dovecot"
+    LDAP = "ldap"
+
+
+class Local(Section):
+    """Users of this host, kept by `countersign users`."""
+
+    scram_iterations: Annotated[int, Field(ge=4096, le=10_000_000)] = 100_000
+    """Rounds of the key that SCRAM-SHA-256 checks (RFC 7677): each sign-in of a client costs it so
+much."""
+
+
+class Dovecot(Section):
+    """Dovecot's authentication server, over its client socket."""
+
+    socket: Path = Path("/run/dovecot/auth-client")
+    """The socket."""
+    timeout: Seconds = 30
+    """Seconds to wait for an answer."""
+
+
+class Ldap(Section):
+    """A directory: the user's entry is looked for, then a bind with the password is tried."""
+
+    url: str = ""
+    """`ldaps://HOST`, or `ldap://HOST` with `start_tls`."""
+    start_tls: bool = True
+    """Encrypt before anything is said, for ldap:// URLs."""
+    ca_file: Path | None = None
+    """PEM file of authorities for the directory's certificate; default: the system's."""
+    bind_dn: str = ""
+    """Who looks for entries; empty: anybody may."""
+    bind_password_file: Path | None = None
+    """File with its password."""
+    base: str = ""
+    """Where entries are looked for."""
+    filter: str = "(|(uid={user})(mail={user}))"
+    """How an entry is found; {user} is what the client gave, made harmless."""
+    name_attribute: str = "uid"
+    """The attribute that names the user in counts and journal."""
+    timeout: Seconds = 10
+    """Seconds to wait for an answer."""
+
+
+class SignIn(Section):
+    """Who may sign in how, and how often it may fail. Nobody can lock a user out by failing."""
+
+    source: SourceKind = SourceKind.LOCAL
+    """`local`: users of this host (`countersign users`); `dovecot`; `ldap`."""
+    mechanisms: tuple[Literal["SCRAM-SHA-256", "PLAIN", "LOGIN"], ...] = ("SCRAM-SHA-256", "PLAIN")
+    """Offered where the source knows them; LOGIN only for clients that know nothing better."""
+    failures_window: Seconds = 3600
+    """Seconds over which failures are counted."""
+    failures_of_network: Count = 30
+    """From one address (IPv6: /64), for whatever account: then that address has to wait."""
+    failures_of_account_there: Count = 8
+    """Of one account from one address: then that address has to wait for that account."""
+    failures_of_account: Count = 50
+    """Of one account from anywhere: then only addresses from which it has signed in before are \
+heard."""
+    local: Local = Local()
+    dovecot: Dovecot = Dovecot()
+    ldap: Ldap = Ldap()
+
+
+class UserLimits(Section):
+    """How many recipients a user may have; `countersign users limit` gives one user others."""
+
+    recipients_per_message: Count = 50
+    """Recipients of one message."""
+    recipients_per_day: Count = 300
+    """Recipients in any 24 hours; then the account is locked, and the administrator told."""
+
+
+class Stamp(Section):
+    """What each submitted message is marked and signed with."""
+
+    user: bool = False
+    """Put the user's name on the tracking stamp; never that of a privileged user."""
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    """Days that the journal keeps what a tracking stamp leads back to."""
+
+
+class Submission(Section):
+    """The listener that users' mail programs connect to (DESIGN §5, RFC 6409, RFC 8314)."""
+
+    enabled: bool = False
+    """Whether users submit mail here."""
+    listen: tuple[Endpoint, ...] = ("0.0.0.0:587", "[::]:587")
+    """Addresses to listen on, with STARTTLS."""
+    listen_tls: tuple[Endpoint, ...] = ("0.0.0.0:465", "[::]:465")
+    """Addresses to listen on, with TLS from the first octet."""
+    show_client: bool = False
+    """Name the client's address in the Received field. The journal has it in any case."""
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    """Connections at one time, of each worker."""
+    max_connections_per_network: Annotated[int, Field(ge=1)] = 50
+    """Connections at one time from one IPv4 address or IPv6 /64, of each worker."""
+    sign_in_timeout: Seconds = 60
+    """Seconds that a client has, in all, to sign in."""
+    command_timeout: Seconds = 300
+    """Seconds to wait for the client's next command."""
+    data_timeout: Seconds = 180
+    """Seconds to wait for the next piece of a message."""
+    max_message_size: Annotated[int, Field(ge=65536)] = 50 * 1024 * 1024
+    """Octets in a message."""
+    max_header_size: Annotated[int, Field(ge=1000)] = 256 * 1024
+    """Octets in a message's header section."""
+    max_errors: Annotated[int, Field(ge=1)] = 10
+    """Bad commands after which the connection is closed."""
+    backend: Backend = Backend(address="127.0.0.1:10587")
+    """The MTA that submitted mail is handed over to, and that the administrator is written to by."""
+
+    @model_validator(mode="after")
+    def _backend_is_smtp(self) -> Submission:
+        if self.backend.kind is not BackendKind.SMTP:
+            raise ValueError(
+                'backend.kind must be "smtp": mail for everywhere goes through the MTA'
+            )
+        return self
+
+
+class Milter(Section):
+    """The same rules for the submission service of Postfix or Sendmail itself."""
+
+    enabled: bool = False
+    """Whether a milter is offered."""
+    listen: tuple[Endpoint, ...] = ("127.0.0.1:8891",)
+    """Addresses to listen on: local ones, or unix:/path, reachable by the MTA only."""
+    clients: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks whose MTAs may ask."""
+    idle_timeout: Seconds = 7200
+    """Seconds to wait for the MTA's next word; its clients' patience is in its own hands."""
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
+    """Connections at one time, of each worker."""
+    max_message_size: Annotated[int, Field(ge=65536)] = 50 * 1024 * 1024
+    """Octets in a message."""
+    max_header_size: Annotated[int, Field(ge=1000)] = 256 * 1024
+    """Octets in a message's header section."""
+
+
+class Administrator(Section):
+    """Whom the gateway tells of locks, and whom users are sent to."""
+
+    address: str = ""
+    """Mail address that is told of locked accounts; empty: postmaster@ this host."""
+    contact: str = ""
+    """What users are told to ask for more: an address, or a page. Empty: your administrator."""
+    owner_name: str = ""
+    """Name of the server's owner, for users' agreements."""
+    owner_address: str = ""
+    """Postal address of the server's owner, in one line with commas."""
+
+
+class RegistrarLink(Section):
+    """The registrar's API, for privileged users, keys and questions about offenders."""
+
+    url: str = ""
+    """Such as https://registrar.example; empty: nothing is told or asked."""
+    token_file: Path | None = None
+    """File with an API token of this server's owner (docs/API.md)."""
+    server: Annotated[int, Field(ge=0)] = 0
+    """This server's number at the registrar; 0: found by `hostname`."""
+    ca_file: Path | None = None
+    """PEM file of authorities for its certificate; default: the system's."""
+    timeout: Seconds = 20
+    """Seconds to wait for an answer."""
+
+
+class Pages(Section):
+    """The web pages for users (what have I sent, why am I locked) and the administrator."""
+
+    listen: Endpoint | Literal[""] = ""
+    """Address to serve them at; empty: none. TLS with this gateway's certificate, but for loopback."""
+    url: str = ""
+    """Where users find them, for mails and replies; default: made of `listen`."""
+    session_seconds: Seconds = 3600
+    """Seconds after which a page's user must sign in again."""

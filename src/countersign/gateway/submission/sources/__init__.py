@@ -1,0 +1,1 @@
+"""Where passwords are checked: a local file, Dovecot, LDAP (DESIGN §5)."""
