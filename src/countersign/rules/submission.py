@@ -5,10 +5,27 @@ Recipients are counted, not messages: one for each RCPT command that was accepte
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 DAY = 86400.0
 """Seconds of the window that slides."""
+
+MAX_USER = 255
+"""Characters of a user's name."""
+
+
+def normalise_user(name: str) -> str:
+    """Return the one form of a user's name under which everything is counted.
+
+    Lower case, NFC. Raises :class:`ValueError` for what can be no name.
+    """
+    user = unicodedata.normalize("NFC", name.strip()).lower()
+    if not 0 < len(user) <= MAX_USER:
+        raise ValueError(f"a user's name has 1 to {MAX_USER} characters")
+    if not user.isprintable() or " " in user:
+        raise ValueError("a user's name has no spaces and no control characters")
+    return user
 
 
 @dataclass(frozen=True, slots=True)

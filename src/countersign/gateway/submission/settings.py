@@ -129,7 +129,7 @@ class Submission(Section):
     max_errors: Annotated[int, Field(ge=1)] = 10
     """Bad commands after which the connection is closed."""
     backend: Backend = Backend(address="127.0.0.1:10587")
-    """The MTA that submitted mail is handed over to, and that the administrator is written to by."""
+    """The MTA that takes submitted mail, and letters to the administrator."""
 
     @model_validator(mode="after")
     def _backend_is_smtp(self) -> Submission:
@@ -191,7 +191,7 @@ class Pages(Section):
     """The web pages for users (what have I sent, why am I locked) and the administrator."""
 
     listen: Endpoint | Literal[""] = ""
-    """Address to serve them at; empty: none. TLS with this gateway's certificate, but for loopback."""
+    """Address to serve them at, with this gateway's certificate unless on loopback; empty: none."""
     url: str = ""
     """Where users find them, for mails and replies; default: made of `listen`."""
     session_seconds: Seconds = 3600
