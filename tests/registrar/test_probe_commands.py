@@ -6,44 +6,21 @@ import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
-from typer.testing import CliRunner, Result
 
-from countersign.cli.main import app
 from countersign.registrar.operations import probes
 from countersign.registrar.operations.office import Office
-from countersign.storage.database.accounts import AccessRecord
 from tests.probe.rows import add_order, add_probe, order_of
+from tests.registrar.commands import Commands
 from tests.registrar.conftest import Clock
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-class Commands:
-    """Runs the commands on an office's data."""
-
-    def __init__(self, office: Office, directory: Path) -> None:
-        self.office = office
-        self._file = directory / "registrar.toml"
-        state, url = office.config.state_directory, office.config.database
-        self._file.write_text(f'state_directory = "{state}"\ndatabase = "{url}"\n')
-
-    def __call__(self, *arguments: str, code: int = 0) -> Result:
-        config = ["registrar", "--config", str(self._file), "probes"]
-        result = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*config, *arguments])
-        assert result.exit_code == code, result.output + result.stderr
-        return result
-
-    def records(self) -> list[str]:
-        with self.office.reading() as work:
-            return list(work.session.scalars(select(AccessRecord.what).order_by(AccessRecord.id)))
 
 
 @pytest.fixture
 def commands(office: Office, clock: Clock, tmp_path: Path) -> Commands:
     """The commands; they go by the real clock, and so does the office."""
     clock.now = datetime.datetime.now(datetime.UTC)
-    return Commands(office, tmp_path)
+    return Commands(office, tmp_path, "probes")
 
 
 def test_adding_prints_the_token_alone_on_standard_output(commands: Commands) -> None:

@@ -7,52 +7,33 @@ import stat
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
-from typer.testing import CliRunner, Result
 
-from countersign.cli.main import app
 from countersign.registrar.operations.office import Office
 from countersign.registrar.operations.secondary_keys import keys_now
 from countersign.registry.transfer.keys import TsigKey, key_file, parse_key
-from countersign.storage.database.accounts import AccessRecord
+from tests.registrar.commands import Commands
 from tests.registrar.conftest import Clock
 from tests.registrar.replication import note_state, publish
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-class Commands:
-    """Runs the commands on an office's data."""
-
-    def __init__(self, office: Office, directory: Path) -> None:
-        self.office = office
-        self._file = directory / "registrar.toml"
-        state, url = office.config.state_directory, office.config.database
-        self._file.write_text(f'state_directory = "{state}"\ndatabase = "{url}"\n')
-
-    def __call__(self, *arguments: str, code: int = 0) -> Result:
-        config = ["registrar", "--config", str(self._file), "secondaries"]
-        result = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*config, *arguments])
-        assert result.exit_code == code, result.output + result.stderr
-        return result
+class Secondaries(Commands):
+    """The commands, and the keys that are in force."""
 
     def keys(self) -> dict[str, TsigKey]:
         with self.office.reading() as work:
             return {name: issued.key for name, issued in keys_now(work).items()}
 
-    def records(self) -> list[str]:
-        with self.office.reading() as work:
-            return list(work.session.scalars(select(AccessRecord.what).order_by(AccessRecord.id)))
-
 
 @pytest.fixture
-def secondaries(office: Office, clock: Clock, tmp_path: Path) -> Commands:
+def secondaries(office: Office, clock: Clock, tmp_path: Path) -> Secondaries:
     """The commands; they go by the real clock, and so does the office."""
     clock.now = datetime.datetime.now(datetime.UTC)
-    return Commands(office, tmp_path)
+    return Secondaries(office, tmp_path, "secondaries")
 
 
-def test_adding_prints_the_key_in_one_line(secondaries: Commands) -> None:
+def test_adding_prints_the_key_in_one_line(secondaries: Secondaries) -> None:
     result = secondaries("add", "lima", "--kind", "replica", "--algorithm", "hmac-sha512")
     assert result.stdout.count("\n") == 1
     key = parse_key(result.stdout)
@@ -61,7 +42,7 @@ def test_adding_prints_the_key_in_one_line(secondaries: Commands) -> None:
 
 
 def test_the_key_goes_to_a_file_that_nobody_else_reads(
-    secondaries: Commands, tmp_path: Path
+    secondaries: Secondaries, tmp_path: Path
 ) -> None:
     file = tmp_path / "lima.key"
     result = secondaries("add", "lima", "--notify", "192.0.2.7:53", "--output", str(file))
@@ -72,7 +53,7 @@ def test_the_key_goes_to_a_file_that_nobody_else_reads(
 
 
 def test_a_file_that_is_there_is_left_and_no_key_is_issued(
-    secondaries: Commands, tmp_path: Path
+    secondaries: Secondaries, tmp_path: Path
 ) -> None:
     file = tmp_path / "lima.key"
     file.write_text("something else")
@@ -83,7 +64,7 @@ def test_a_file_that_is_there_is_left_and_no_key_is_issued(
     assert secondaries.records() == []
 
 
-def test_what_is_refused_leaves_no_file(secondaries: Commands, tmp_path: Path) -> None:
+def test_what_is_refused_leaves_no_file(secondaries: Secondaries, tmp_path: Path) -> None:
     file = tmp_path / "lima.key"
     result = secondaries("add", "Lima!", "--output", str(file), code=1)
     assert "lower-case letters" in result.stderr
@@ -92,7 +73,7 @@ def test_what_is_refused_leaves_no_file(secondaries: Commands, tmp_path: Path) -
 
 
 def test_the_key_is_printed_again_and_that_is_recorded(
-    secondaries: Commands, tmp_path: Path
+    secondaries: Secondaries, tmp_path: Path
 ) -> None:
     first = secondaries("add", "lima").stdout
     assert secondaries("key", "lima").stdout == first
@@ -103,7 +84,7 @@ def test_the_key_is_printed_again_and_that_is_recorded(
 
 
 def test_rotating_makes_a_new_key_and_says_how_long_the_old_one_goes_on(
-    secondaries: Commands,
+    secondaries: Secondaries,
 ) -> None:
     first = parse_key(secondaries("add", "lima").stdout)
     result = secondaries("rotate", "lima")
@@ -117,7 +98,7 @@ def test_rotating_makes_a_new_key_and_says_how_long_the_old_one_goes_on(
     assert first.encoded not in shown
 
 
-def test_a_key_is_revoked_by_its_name(secondaries: Commands) -> None:
+def test_a_key_is_revoked_by_its_name(secondaries: Secondaries) -> None:
     first = parse_key(secondaries("add", "lima").stdout)
     other = parse_key(secondaries("add", "perth").stdout)
     result = secondaries("revoke", "lima", other.name, code=1)
@@ -128,7 +109,7 @@ def test_a_key_is_revoked_by_its_name(secondaries: Commands) -> None:
     assert "no key that is good" in secondaries("key", "lima", code=1).stderr
 
 
-def test_a_removed_one_is_gone(secondaries: Commands) -> None:
+def test_a_removed_one_is_gone(secondaries: Secondaries) -> None:
     secondaries("add", "lima", "--contact", "noc@muller.com.au")
     assert "noc@muller.com.au" in secondaries("show", "lima").stdout
     secondaries("remove", "lima")
@@ -138,7 +119,7 @@ def test_a_removed_one_is_gone(secondaries: Commands) -> None:
     assert "Nobody has a copy" in secondaries("list").stdout
 
 
-def test_the_list_says_how_far_each_is(secondaries: Commands, office: Office) -> None:
+def test_the_list_says_how_far_each_is(secondaries: Secondaries, office: Office) -> None:
     for name in ("lima", "perth", "quito"):
         secondaries("add", name, "--place", "[red]somewhere")
     publish(office, 8, ago=500)
@@ -162,14 +143,14 @@ def test_the_list_says_how_far_each_is(secondaries: Commands, office: Office) ->
     assert "never seen" in quito
 
 
-def test_the_help_teaches(secondaries: Commands) -> None:
+def test_the_help_teaches(secondaries: Secondaries) -> None:
     text = " ".join(secondaries("--help").stdout.split())
     assert "countersign setup knot" in text
     for command in ("add", "list", "show", "rotate", "revoke", "remove", "key"):
         assert "Example: countersign registrar secondaries" in secondaries(command, "--help").stdout
 
 
-def test_what_is_known_is_changed_and_what_is_not_named_stays(secondaries: Commands) -> None:
+def test_what_is_known_is_changed_and_what_is_not_named_stays(secondaries: Secondaries) -> None:
     secondaries("add", "lima", "--place", "Lima", "--notify", "192.0.2.7:53")
     secondaries("change", "lima", "--kind", "signer", "--ask", "192.0.2.7:53")
     shown = secondaries("show", "lima").output
