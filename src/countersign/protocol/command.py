@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from countersign.protocol.address import AddressSyntaxError, Mailbox, parse_path
+from countersign.protocol.reply import Reply
 
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=\x00-\x1f\x7f]+))?\Z")
 MAX_PARAMETERS = 20
@@ -13,6 +14,15 @@ MAX_PARAMETERS = 20
 
 class CommandSyntaxError(ValueError):
     """The line is no command, or its argument is wrong; the message is fit for the reply."""
+
+
+class CommandRefusedError(Exception):
+    """The command is well formed but not taken now, or not at all."""
+
+    def __init__(self, answer: Reply) -> None:
+        """``answer``: what the client is told."""
+        super().__init__(str(answer))
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,28 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthInClear:
+    """AUTH outside TLS: a password may just have been sent for all to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthBegun:
+    """AUTH (RFC 4954): answer 334 to go on, 235, or why not (4yz, 5yz)."""
+
+    mechanism: str
+    """One of those offered."""
+    initial_response: bytes | None
+    """None: there was none, which is not the same as an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthContinued:
+    """The client's response to a challenge: answer as for :class:`AuthBegun`."""
+
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionIdOffered:
     """XSESSIONID: the client claims to be the registered host it named (DESIGN §3.2)."""
 
@@ -84,6 +106,9 @@ class Quit:
 Event = (
     Hello
     | StartTls
+    | AuthInClear
+    | AuthBegun
+    | AuthContinued
     | SessionIdOffered
     | Question
     | MailFrom

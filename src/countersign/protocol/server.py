@@ -1,4 +1,4 @@
-"""The server side of SMTP and LMTP, without I/O (RFC 5321, RFC 2033, RFC 3207; DESIGN §3).
+"""The server side of SMTP and LMTP, without I/O (RFC 5321, 2033, 3207, 4954; DESIGN §3, §5).
 
 Feed octets with :meth:`ServerDialogue.receive`, take events from
 :meth:`ServerDialogue.next_event`, answer each with :meth:`ServerDialogue.respond`, and send
@@ -9,19 +9,29 @@ answered here and makes no event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname, parse_domain
+from countersign.protocol.authentication import (
+    LINE_TOO_LONG,
+    MAX_LINE,
+    NOT_SIGNED_IN,
+    Authentication,
+    challenge,
+)
 from countersign.protocol.command import (
+    CommandRefusedError,
     CommandSyntaxError,
-    Envelope,
     parse_envelope,
     split_command,
 )
 from countersign.protocol.control import hello_line
 from countersign.protocol.data import ContentReader
 from countersign.protocol.events import (
+    AuthBegun,
+    AuthContinued,
+    AuthInClear,
     Content,
     DataCommand,
     EndOfContent,
@@ -35,6 +45,7 @@ from countersign.protocol.events import (
     SessionIdOffered,
     StartTls,
 )
+from countersign.protocol.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, check_parameters
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.session_id import is_session_id
 
@@ -55,6 +66,10 @@ class ServerSettings:
     """XSESSIONID and XVERIFY are offered inside TLS."""
     control_token: str = ""
     """Announced as XCONTROL inside TLS (docs/PROTOCOL.md §5.4); empty: nothing is."""
+    mechanisms: tuple[str, ...] = ()
+    """SASL mechanisms that AUTH offers inside TLS, by upper-case name, the best first."""
+    requires_sign_in: bool = False
+    """MAIL is refused until the client has signed in (RFC 6409 §4.3)."""
     session_id_length: int = 128
     max_command_line: int = 2048
     """Octets with CRLF: 512 of RFC 5321 §4.5.3.1.4 and room for the extensions."""
@@ -69,6 +84,7 @@ class ServerSettings:
 class _State(Enum):
     COMMAND = "commands are read"
     REPLY = "an event waits for its reply"
+    EXCHANGE = "the client's response to a challenge is read"
     CONTENT = "content is read"
     TLS = "the application upgrades the connection"
     CLOSED = "nothing more is read"
@@ -86,6 +102,7 @@ class ServerDialogue:
         self.errors = 0
         self.commands = 0
         """Command lines so far."""
+        self._authentication = Authentication(settings.mechanisms)
         self._state = _State.COMMAND
         self._pending: Event | None = None
         self._input = bytearray()
@@ -109,6 +126,11 @@ class ServerDialogue:
         return self._in_transaction
 
     @property
+    def signed_in(self) -> bool:
+        """True from a 235 to AUTH on, also after another EHLO."""
+        return self._authentication.signed_in
+
+    @property
     def extensions(self) -> tuple[str, ...]:
         """Lines of the reply to EHLO for what the dialogue itself offers, as it stands now."""
         if not self.in_tls:
@@ -117,6 +139,7 @@ class ServerDialogue:
         return (
             *(("XSESSIONID", "XVERIFY") if self.settings.verification else ()),
             *((hello_line(token),) if token else ()),
+            *((self._authentication.extension,) if self.settings.mechanisms else ()),
         )
 
     def greet(self, greeting: Reply) -> None:
@@ -148,7 +171,7 @@ class ServerDialogue:
         while True:
             if self._state is _State.CONTENT:
                 return self._next_content()
-            if self._state is not _State.COMMAND:
+            if self._state not in (_State.COMMAND, _State.EXCHANGE):
                 return None
             line = self._next_line()
             if line is None:
@@ -175,6 +198,10 @@ class ServerDialogue:
         self._parameters = parameters
         self.respond(answer)
 
+    def respond_with_challenge(self, octets: bytes) -> None:
+        """Answer :class:`AuthBegun` or :class:`AuthContinued`: the client is to say more."""
+        self.respond(challenge(octets))
+
     def respond_to_content(self, answers: Sequence[Reply], *, close: bool = False) -> None:
         """Answer :class:`EndOfContent`: one reply, or in LMTP one for each recipient.
 
@@ -195,6 +222,7 @@ class ServerDialogue:
         self._state = _State.COMMAND
         self.hello = None
         self._session_id_used = False
+        self._authentication.forget()
         self._end_transaction()
 
     def close(self, farewell: Reply | None = None) -> None:
@@ -207,10 +235,12 @@ class ServerDialogue:
     # -- from octets to events --------------------------------------------------------
 
     def _next_line(self) -> bytes | None:
-        end = self._input.find(b"\r\n", 0, self.settings.max_command_line)
+        is_auth = self._is_auth_line()
+        limit = MAX_LINE if is_auth else self.settings.max_command_line
+        end = self._input.find(b"\r\n", 0, limit)
         if end < 0:
-            if len(self._input) >= self.settings.max_command_line:
-                self.close(reply(500, "5.5.2", "Line too long"))
+            if len(self._input) >= limit:
+                self.close(LINE_TOO_LONG if is_auth else reply(500, "5.5.2", "Line too long"))
             elif b"\n" in self._input:
                 self.close(BAD_LINE_ENDING)
             return None
@@ -225,6 +255,11 @@ class ServerDialogue:
             self.close(reply(421, "4.7.0", "Too many commands"))
             return None
         return line
+
+    def _is_auth_line(self) -> bool:
+        if self._state is _State.EXCHANGE:
+            return True
+        return bool(self.settings.mechanisms) and self._input[:5].upper() == b"AUTH "
 
     def _next_content(self) -> Event | None:
         reader = self._content
@@ -247,11 +282,14 @@ class ServerDialogue:
 
     def _interpret(self, line: bytes) -> Event | None:
         try:
+            if self._state is _State.EXCHANGE:
+                self._state = _State.COMMAND
+                return self._authentication.next_response(line)
             verb, argument = split_command(line)
             return _COMMANDS.get(verb, ServerDialogue._on_unknown)(self, argument)
         except CommandSyntaxError as error:
             self._refuse(reply(501, "5.5.4", str(error)))
-        except _RefusedError as refusal:
+        except CommandRefusedError as refusal:
             self._refuse(refusal.answer)
         return None
 
@@ -260,13 +298,16 @@ class ServerDialogue:
         if answer is BAD_SEQUENCE and self._mail_was_refused:
             # What a client pipelined behind a refused MAIL is no error of its own (RFC 2920).
             return
+        self._count_error()
+
+    def _count_error(self) -> None:
         self.errors += 1
         if self.errors >= self.settings.max_errors:
             self.close(reply(421, "4.7.0", "Too many errors"))
 
     def _on_hello(self, verb: str, argument: str) -> Event:
         if (verb == "LHLO") != self.settings.lmtp:
-            raise _RefusedError(reply(500, "5.5.1", f"{verb} is not spoken here"))
+            raise CommandRefusedError(reply(500, "5.5.1", f"{verb} is not spoken here"))
         if not argument or " " in argument:
             raise CommandSyntaxError(f"Syntax: {verb} hostname")
         try:
@@ -277,18 +318,30 @@ class ServerDialogue:
 
     def _on_start_tls(self, argument: str) -> Event:
         if not self.settings.start_tls:
-            raise _RefusedError(reply(502, "5.5.1", "STARTTLS is not offered"))
+            raise CommandRefusedError(reply(502, "5.5.1", "STARTTLS is not offered"))
         if argument:
             raise CommandSyntaxError("STARTTLS takes no argument")
         self._require(self.hello is not None and not self.in_tls and not self._in_transaction)
         return StartTls()
+
+    def _on_auth(self, argument: str) -> Event:
+        if not self.settings.mechanisms:
+            raise CommandRefusedError(reply(502, "5.5.1", "AUTH is not offered"))
+        if not self.in_tls:
+            return AuthInClear()
+        hello = self.hello
+        self._require(hello is not None and hello.verb != "HELO")
+        self._require(not self._in_transaction and not self.signed_in)
+        return self._authentication.begin(argument)
 
     def _on_session_id(self, argument: str) -> Event:
         session_id = self._verification_argument(argument)
         hello = self.hello
         self._require(hello is not None and hello.verb == "EHLO" and not self._session_id_used)
         if hello is not None and not hello.is_hostname:
-            raise _RefusedError(reply(550, "5.7.1", "EHLO with the registered hostname first"))
+            raise CommandRefusedError(
+                reply(550, "5.7.1", "EHLO with the registered hostname first")
+            )
         return SessionIdOffered(session_id)
 
     def _on_question(self, argument: str) -> Event:
@@ -296,9 +349,9 @@ class ServerDialogue:
 
     def _verification_argument(self, argument: str) -> str:
         if not self.settings.verification:
-            raise _RefusedError(reply(502, "5.5.1", "Not offered here"))
+            raise CommandRefusedError(reply(502, "5.5.1", "Not offered here"))
         if not self.in_tls:
-            raise _RefusedError(NEED_TLS)
+            raise CommandRefusedError(NEED_TLS)
         self._require(self.hello is not None and not self._in_transaction)
         if not is_session_id(argument, self.settings.session_id_length):
             length = self.settings.session_id_length
@@ -307,20 +360,26 @@ class ServerDialogue:
 
     def _on_mail(self, argument: str) -> Event:
         self._require(self.hello is not None and not self._in_transaction)
+        if self.settings.requires_sign_in and not self.signed_in:
+            raise CommandRefusedError(NOT_SIGNED_IN if self.in_tls else NEED_TLS)
         envelope = parse_envelope(argument, "FROM")
-        self._check_parameters(envelope, _MAIL_PARAMETERS)
+        offers_auth = bool(self.settings.mechanisms) and self.in_tls
+        announced = self._parameters | {"AUTH"} if offers_auth else self._parameters
+        check_parameters(envelope, MAIL_PARAMETERS, announced)
         size = envelope.parameters.get("SIZE")
         if size is not None and int(size) > self.settings.max_message_size:
-            raise _RefusedError(reply(552, "5.3.4", "The message is too big"))
-        return MailFrom(envelope)
+            raise CommandRefusedError(reply(552, "5.3.4", "The message is too big"))
+        # Who a user says wrote the message (RFC 4954 §5) is proven to nobody: not passed on.
+        rest = {name: value for name, value in envelope.parameters.items() if name != "AUTH"}
+        return MailFrom(replace(envelope, parameters=rest))
 
     def _on_rcpt(self, argument: str) -> Event:
         self._require(self._in_transaction)
         envelope = parse_envelope(argument, "TO")
-        self._check_parameters(envelope, _RCPT_PARAMETERS)
+        check_parameters(envelope, RCPT_PARAMETERS, self._parameters)
         if self.recipients >= self.settings.max_recipients:
             # A limit is no error of the client's: it sends the rest in another transaction.
-            raise _RefusedError(reply(452, "4.5.3", "Too many recipients"))
+            raise CommandRefusedError(reply(452, "4.5.3", "Too many recipients"))
         return RcptTo(envelope)
 
     def _on_data(self, argument: str) -> Event:
@@ -328,7 +387,7 @@ class ServerDialogue:
             raise CommandSyntaxError("DATA takes no argument")
         self._require(self._in_transaction)
         if not self.recipients:
-            raise _RefusedError(reply(503, "5.5.1", "No valid recipients"))
+            raise CommandRefusedError(reply(503, "5.5.1", "No valid recipients"))
         return DataCommand()
 
     def _on_help(self, _argument: str) -> None:
@@ -343,23 +402,10 @@ class ServerDialogue:
         self._send(reply(252, "2.5.2", "Cannot VRFY, but will take mail and try to deliver it"))
 
     def _on_unknown(self, _argument: str) -> None:
-        raise _RefusedError(reply(500, "5.5.2", "Unknown command"))
+        raise CommandRefusedError(reply(500, "5.5.2", "Unknown command"))
 
     def _on_not_implemented(self, _argument: str) -> None:
-        raise _RefusedError(reply(502, "5.5.1", "Command not implemented"))
-
-    def _check_parameters(
-        self, envelope: Envelope, known: dict[str, Callable[[str | None], bool]]
-    ) -> None:
-        for name, value in envelope.parameters.items():
-            check = known.get(name)
-            if check is None or name not in self._parameters:
-                raise _RefusedError(reply(555, "5.5.4", f"Parameter not recognised: {name}"))
-            if not check(value):
-                raise CommandSyntaxError(f"Bad value of {name}")
-        ascii_only = envelope.raw_path.isascii()
-        if not ascii_only and "SMTPUTF8" not in self._parameters:
-            raise _RefusedError(reply(553, "5.6.7", "Non-ASCII address, and no SMTPUTF8"))
+        raise CommandRefusedError(reply(502, "5.5.1", "Command not implemented"))
 
     # -- from replies to state -----------------------------------------------------------
 
@@ -374,6 +420,12 @@ class ServerDialogue:
                 # Octets that came before the handshake are an attacker's (RFC 3207 §6).
                 self._input.clear()
                 self._state = _State.TLS
+            case AuthInClear() | AuthBegun() | AuthContinued():
+                self._authentication.answered(answer)
+                if self._authentication.in_exchange:
+                    self._state = _State.EXCHANGE
+                elif not positive:
+                    self._count_error()
             case SessionIdOffered() if positive:
                 self._session_id_used = True
             case MailFrom():
@@ -412,13 +464,7 @@ class ServerDialogue:
 
     def _require(self, condition: bool) -> None:
         if not condition:
-            raise _RefusedError(BAD_SEQUENCE)
-
-
-class _RefusedError(Exception):
-    def __init__(self, answer: Reply) -> None:
-        super().__init__(str(answer))
-        self.answer = answer
+            raise CommandRefusedError(BAD_SEQUENCE)
 
 
 def _is_hostname(name: str) -> bool:
@@ -437,34 +483,12 @@ def _no_argument(event: Event, verb: str) -> Callable[[ServerDialogue, str], Eve
     return handle
 
 
-def _is_size(value: str | None) -> bool:
-    return value is not None and value.isascii() and value.isdecimal() and len(value) <= 20
-
-
-def _is_one_of(*allowed: str) -> Callable[[str | None], bool]:
-    return lambda value: value is not None and value.upper() in allowed
-
-
-def _is_text(value: str | None) -> bool:
-    return value is not None and 1 <= len(value) <= 500
-
-
-_MAIL_PARAMETERS: dict[str, Callable[[str | None], bool]] = {
-    "SIZE": _is_size,
-    "BODY": _is_one_of("7BIT", "8BITMIME"),
-    "SMTPUTF8": lambda value: value is None,
-    "RET": _is_one_of("FULL", "HDRS"),
-    "ENVID": _is_text,
-}
-_RCPT_PARAMETERS: dict[str, Callable[[str | None], bool]] = {
-    "NOTIFY": _is_text,
-    "ORCPT": _is_text,
-}
 _COMMANDS: dict[str, Callable[[ServerDialogue, str], Event | None]] = {
     "EHLO": lambda dialogue, argument: dialogue._on_hello("EHLO", argument),
     "HELO": lambda dialogue, argument: dialogue._on_hello("HELO", argument),
     "LHLO": lambda dialogue, argument: dialogue._on_hello("LHLO", argument),
     "STARTTLS": ServerDialogue._on_start_tls,
+    "AUTH": ServerDialogue._on_auth,
     "XSESSIONID": ServerDialogue._on_session_id,
     "XVERIFY": ServerDialogue._on_question,
     "MAIL": ServerDialogue._on_mail,
