@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
-from countersign.registrar.web.frame import Flash, Frame, Link, Person
 from countersign.registrar.web.rendering import environment
 from countersign.registrar.web.world_map import City
 from countersign.rules.life_cycle import State
+from countersign.web.frame import Flash, Frame, Link, Person
 
 NOW = datetime.datetime(2031, 5, 14, 9, 30, tzinfo=datetime.UTC)
 ERRORS = {"abn": "This is not a valid ABN.", "as": "Say who owns the server."}

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.registrar.web import charts, world_map
-from countersign.registrar.web.charts import Series
+from countersign.registrar.web import world_map
 from countersign.registrar.web.world_map import City
+from countersign.web import charts
+from countersign.web.charts import Series
 
 COUNTS = st.integers(0, 10**12)
 ROWS = st.integers(1, 60).flatmap(

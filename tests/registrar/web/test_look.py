@@ -10,15 +10,17 @@ import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 from playwright.sync_api import Browser, sync_playwright
 
-from countersign.registrar.web import filters, rendering
-from countersign.registrar.web.rendering import render, render_block, static_url, wants_part
+from countersign.registrar.web import filters as registrar_filters
+from countersign.registrar.web.rendering import STATICS, render, render_block
 from countersign.rules.life_cycle import State
+from countersign.web import filters
+from countersign.web.rendering import CONTENT_SECURITY_POLICY, wants_part
+from countersign.web.static_folders import STATIC_PREFIX
 from tests.registrar.web.example import NOW, example_environment, example_pages, frame
 
 PAGES = example_pages()
@@ -86,22 +88,22 @@ class TestValues:
         assert "<b>" not in filters.badge("<b>")
 
     def test_countries_are_sorted_and_none_is_historical(self) -> None:
-        codes = [code for code, _ in filters.countries()]
+        codes = [code for code, _ in registrar_filters.countries()]
         assert {"AU", "US", "XK", "SG"} <= set(codes)
         assert not {"YU", "SU", "EU", "AN"} & set(codes)
         assert len(codes) == len(set(codes)) > 240
 
     def test_the_life_cycle_marks_the_present_step(self) -> None:
-        marks = {step.label: step.status for step in filters.life_cycle(State.TESTED)}
+        marks = {step.label: step.status for step in registrar_filters.life_cycle(State.TESTED)}
         assert marks["Screened"] == "done"
         assert marks["Tested"] == "current"
         assert marks["Offered"] == "coming"
 
     def test_the_life_cycle_of_an_active_server_is_complete(self) -> None:
-        assert {step.status for step in filters.life_cycle("active")} == {"done"}
+        assert {step.status for step in registrar_filters.life_cycle("active")} == {"done"}
 
     def test_the_life_cycle_ends_where_it_was_left(self) -> None:
-        steps = filters.life_cycle(State.DENIED, State.SCREENED)
+        steps = registrar_filters.life_cycle(State.DENIED, State.SCREENED)
         assert [step.label for step in steps] == ["Draft", "Submitted", "Screened", "Denied"]
         assert steps[-1].status == "stopped"
 
@@ -116,12 +118,12 @@ class TestRendering:
         assert "&lt;script&gt;alert(1)" in PAGES["/everything"]
 
     def test_static_addresses_hold_the_hash_of_the_content(self) -> None:
-        assert re.fullmatch(r"/static/[0-9a-f]{16}/theme\.css", static_url("theme.css"))
+        assert re.fullmatch(r"/static/[0-9a-f]{16}/theme\.css", STATICS.url("theme.css"))
 
     @pytest.mark.parametrize("name", ["none.css", "../rendering.py", "/etc/passwd", ""])
     def test_only_static_files_have_addresses(self, name: str) -> None:
         with pytest.raises(FileNotFoundError):
-            static_url(name)
+            STATICS.url(name)
 
     def test_one_block_can_be_rendered_alone(self) -> None:
         part = render_block(
@@ -218,7 +220,7 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(scheme: str) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1."""
-    css = (rendering.STATIC_FOLDER / "theme.css").read_text()
+    css = STATICS.find("theme.css").read_text()
     light, dark = css.split("@media (prefers-color-scheme: dark)")[:2]
     colours = _colours(light)
     if scheme == "dark":
@@ -239,8 +241,8 @@ class _Site(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path.startswith(rendering.STATIC_PREFIX):
-            file = Path(rendering.STATIC_FOLDER, path.split("/", 3)[3])
+        if path.startswith(STATIC_PREFIX):
+            file = STATICS.find(path.split("/", 3)[3])
             self._send(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "")
         else:
             self._send(PAGES.get(path, "").encode(), "text/html; charset=utf-8")
@@ -248,7 +250,7 @@ class _Site(http.server.BaseHTTPRequestHandler):
     def _send(self, body: bytes, kind: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Security-Policy", rendering.CONTENT_SECURITY_POLICY)
+        self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         self.end_headers()
         self.wfile.write(body)
 

@@ -20,17 +20,18 @@ from countersign.registrar.operations.office import (
     Office,
     OperationError,
 )
-from countersign.registrar.site import Site as Address
-from countersign.registrar.site import SiteError
 from countersign.registrar.web.access import PUBLIC, SIGNED_IN, UndeclaredError, server
 from countersign.registrar.web.app import make_app
 from countersign.registrar.web.forms import MAX_FIELDS
 from countersign.registrar.web.pages import Pages
-from countersign.registrar.web.rendering import CONTENT_SECURITY_POLICY, static_url
-from countersign.registrar.web.security.addresses import ClientAddress, Limiter, bucket_of
+from countersign.registrar.web.rendering import STATICS
 from countersign.registrar.web.session import csrf_token_of
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
+from countersign.web.rendering import CONTENT_SECURITY_POLICY
+from countersign.web.security.addresses import ClientAddress, Limiter, bucket_of
+from countersign.web.site import Site as Address
+from countersign.web.site import SiteError
 from tests.registrar.web.visitors import Site, Visitor, with_config
 
 pages = Pages()
@@ -88,7 +89,7 @@ def prepared(visitor: Visitor) -> str:
 
 def test_every_answer_has_the_headers(site: Site) -> None:
     visitor = site.anonymous()
-    paths = ["/sign-in", "/nothing", "/account", "/health", static_url("theme.css"), "/static/x"]
+    paths = ["/sign-in", "/nothing", "/account", "/health", STATICS.url("theme.css"), "/static/x"]
     answers = [visitor.get(path) for path in paths]
     answers.append(visitor.get("/", headers={"Host": "evil.example"}))
     for answer in answers:
@@ -149,12 +150,12 @@ def test_pages_of_somebody_signed_in_are_not_kept(site: Site) -> None:
 
 def test_static_files_are_kept_for_a_year_under_their_hash(site: Site) -> None:
     visitor = site.anonymous()
-    answer = visitor.get(static_url("theme.css"))
+    answer = visitor.get(STATICS.url("theme.css"))
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert visitor.get("/static/other/theme.css").headers["cache-control"] == "no-cache"
     for path in ("/static/x/../../app.py", "/static/x/%2e%2e/app.py", "/static/x/..%2fapp.py"):
         assert visitor.get(path).status_code == 404
-    assert visitor.client.post(static_url("theme.css")).status_code == 405
+    assert visitor.client.post(STATICS.url("theme.css")).status_code == 405
 
 
 def test_a_request_for_another_host_is_refused(visitor: Visitor) -> None:
@@ -324,7 +325,7 @@ def test_too_many_requests_of_an_address_are_refused(office: Office) -> None:
     statuses = [visitor.get("/health").status_code for _ in range(12)]
     assert statuses == [200] * 10 + [429] * 2
     assert visitor.get("/health").headers["retry-after"] == "60"
-    assert visitor.get(static_url("theme.css")).status_code == 200
+    assert visitor.get(STATICS.url("theme.css")).status_code == 200
 
 
 def test_a_window_ends_and_memory_is_bounded() -> None:

@@ -22,7 +22,7 @@ from countersign.registrar.api.probe_caller import admit_probe, check_body
 from countersign.registrar.api.problems import Fault, ProblemError, problem
 from countersign.registrar.operations.office import OperationError
 from countersign.registrar.web.access import Kind, declared
-from countersign.registrar.web.security.records import ROUTE, report
+from countersign.web.security.records import ROUTE, report
 
 PREFIX = "/v1"
 """Of all paths, below `/api`."""

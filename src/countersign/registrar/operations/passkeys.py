@@ -37,8 +37,8 @@ from countersign.registrar.operations.office import (
     Work,
     account_of,
 )
-from countersign.registrar.site import Site
 from countersign.storage.database.accounts import Account, Passkey
+from countersign.web.site import Site
 
 MAX_PASSKEYS = 20
 MAX_RESPONSE = 16 * 1024

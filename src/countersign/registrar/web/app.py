@@ -17,19 +17,20 @@ from starlette.types import ASGIApp
 
 from countersign.registrar.api.plain_answers import ProblemAnswers
 from countersign.registrar.operations.office import NotFoundError, Office
-from countersign.registrar.site import Site
 from countersign.registrar.web.access import PUBLIC
-from countersign.registrar.web.assets import Assets
 from countersign.registrar.web.dispatch import Path
 from countersign.registrar.web.pages import Page, by_path
-from countersign.registrar.web.rendering import STATIC_PREFIX, environment
+from countersign.registrar.web.rendering import STATICS, environment
 from countersign.registrar.web.sections import all_pages
-from countersign.registrar.web.security.addresses import ClientAddress, Limiter, RequestLimit
-from countersign.registrar.web.security.headers import SecurityHeaders
-from countersign.registrar.web.security.hosts import HostCheck
-from countersign.registrar.web.security.records import Records
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.visit import Visit
+from countersign.web.assets import Assets
+from countersign.web.security.addresses import ClientAddress, Limiter, RequestLimit
+from countersign.web.security.headers import SecurityHeaders
+from countersign.web.security.hosts import HostCheck
+from countersign.web.security.records import Records
+from countersign.web.site import Site
+from countersign.web.static_folders import STATIC_PREFIX
 
 API_PREFIX = "/api"
 HEALTH = "/health"
@@ -74,7 +75,7 @@ def make_app(
     post = Page("POST", anything.path, PUBLIC, _nothing_here, 0)
     rest = Path(office, site, throttles, anything.path, {"GET": anything, "POST": post})
     routes: list[BaseRoute] = [
-        Mount(STATIC_PREFIX.rstrip("/"), Assets()),
+        Mount(STATIC_PREFIX.rstrip("/"), Assets(STATICS)),
         *([Mount(API_PREFIX, api, max_body_size=_MAX_API_BODY)] if api is not None else []),
         *(path.route() for path in paths),
         rest.route(),

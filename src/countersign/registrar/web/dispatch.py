@@ -16,7 +16,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from countersign.registrar.operations.office import ForbiddenError, NotFoundError, Office
-from countersign.registrar.site import Site
 from countersign.registrar.web import access, entrance
 from countersign.registrar.web.access import Verdict
 from countersign.registrar.web.errors import CrossSiteError, answer_to, error_page
@@ -28,11 +27,12 @@ from countersign.registrar.web.forms import (
     read_form,
 )
 from countersign.registrar.web.pages import Page
-from countersign.registrar.web.security.origins import SAFE_METHODS, is_same_origin
-from countersign.registrar.web.security.records import ROUTE
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.session import Browser
 from countersign.registrar.web.visit import Visit
+from countersign.web.security.origins import SAFE_METHODS, is_same_origin
+from countersign.web.security.records import ROUTE
+from countersign.web.site import Site
 
 _BODY_SECONDS = 120
 """How long a form may take to arrive."""

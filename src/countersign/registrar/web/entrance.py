@@ -8,11 +8,11 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from countersign.registrar.web.access import Access, Kind, Standing
-from countersign.registrar.web.security.origins import SAFE_METHODS
 from countersign.registrar.web.visit import Visit, local
 from countersign.rules.access import roles_towards
 from countersign.rules.roles import Role
 from countersign.storage.database.servers import Server
+from countersign.web.security.origins import SAFE_METHODS
 
 SIGN_IN = "/sign-in"
 ENROL = "/account/second-factor"

@@ -14,9 +14,9 @@ from countersign.registrar.operations.office import (
     OperationError,
 )
 from countersign.registrar.web.forms import MalformedError, TooLargeError
-from countersign.registrar.web.security.origins import SAFE_METHODS
-from countersign.registrar.web.security.records import report
 from countersign.registrar.web.visit import Visit, local
+from countersign.web.security.origins import SAFE_METHODS
+from countersign.web.security.records import report
 
 _TITLES = {
     400: "That was not understood",

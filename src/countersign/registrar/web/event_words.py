@@ -9,9 +9,9 @@ from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.documents_of import label_of
 from countersign.registrar.operations.happenings import Happening
 from countersign.registrar.particulars.steps import all_steps
-from countersign.registrar.web.filters import money, wording
 from countersign.rules.life_cycle import Action, State
 from countersign.storage.database.servers import ServerEvent
+from countersign.web.filters import money, wording
 
 _TITLES: dict[str, tuple[str, str]] = {
     str(action): words

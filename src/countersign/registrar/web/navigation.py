@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from countersign.registrar.operations.sessions import SignedIn
 from countersign.registrar.web.access import Standing
-from countersign.registrar.web.frame import Link, Person
 from countersign.rules.access import Permission, may
 from countersign.rules.roles import STAFF, Role
+from countersign.web.frame import Link, Person
 
 _PUBLIC = (("Directory", "/directory"), ("Look up", "/look-up"), ("How to join", "/join"))
 _FOOTER = (

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from countersign.registrar.operations import sessions
 from countersign.registrar.operations.office import Office
-from countersign.registrar.site import Site
-from countersign.registrar.web.frame import Flash
+from countersign.web.frame import Flash
+from countersign.web.site import Site
 
 _MAX_FLASHES = 5
 _MAX_FLASH_TEXT = 500

@@ -15,14 +15,15 @@ from countersign.registrar.operations.office import Actor, ForbiddenError, Offic
 from countersign.registrar.operations.sessions import SignedIn
 from countersign.registrar.web.access import Standing
 from countersign.registrar.web.forms import BoundedRequest, Fields
-from countersign.registrar.web.frame import Flash, Frame
 from countersign.registrar.web.navigation import footer, navigation, person
-from countersign.registrar.web.rendering import render, render_block, wants_part
-from countersign.registrar.web.security.addresses import bucket_of
+from countersign.registrar.web.rendering import render, render_block
 from countersign.registrar.web.security.throttles import Throttles
 from countersign.registrar.web.session import Browser
 from countersign.rules.access import Permission, acting_role
 from countersign.rules.roles import Role
+from countersign.web.frame import Flash, Frame
+from countersign.web.rendering import wants_part
+from countersign.web.security.addresses import bucket_of
 
 
 class _LateToken:

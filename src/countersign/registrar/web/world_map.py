@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from countersign.registrar.web.filters import country, number
+from countersign.registrar.web.filters import country
+from countersign.web.filters import number
 
 DATA = Path(__file__).with_name("world_map.json")
 WIDTH = 1000.0

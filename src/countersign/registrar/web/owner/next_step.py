@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from babel.dates import format_date
 
 from countersign.registrar.queries.next_steps import Facts
-from countersign.registrar.web.filters import LOCALE, money
 from countersign.rules.life_cycle import ENDED, State, next_step
 from countersign.storage.database.money import InvoiceKind
 from countersign.storage.database.servers import Server
+from countersign.web.filters import LOCALE, money
 
 _WORDS = {
     InvoiceKind.BOND: "the security bond",

@@ -1,1 +1,1 @@
-"""What protects the website: each request passes through these layers."""
+"""What protects the registrar's website beyond what all websites share: counts of tries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from countersign.registrar.config import Security
-from countersign.registrar.web.security.addresses import Limiter
+from countersign.web.security.addresses import Limiter
 
 _MAILS_AN_HOUR = 20
 _SIGN_UPS_AN_HOUR = 20

@@ -11,8 +11,9 @@ from countersign.registrar.particulars.company import Company
 from countersign.registrar.particulars.contact import show_phone
 from countersign.registrar.particulars.draft import Particulars
 from countersign.registrar.particulars.person import AdminContact, Director, IdentityDocument, Owner
-from countersign.registrar.web.filters import country, date, wording
+from countersign.registrar.web.filters import country
 from countersign.storage.database.servers import Document
+from countersign.web.filters import date, wording
 
 Pairs = list[tuple[str, object]]
 NUMBER_WORDS = {

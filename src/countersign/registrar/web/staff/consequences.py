@@ -15,11 +15,11 @@ from countersign.registrar.operations.rehearsal import (
     Written,
 )
 from countersign.registrar.web.event_words import title
-from countersign.registrar.web.filters import money, wording
 from countersign.rules.roles import Role
 from countersign.storage.database.money import InvoiceState, Purpose
 from countersign.storage.database.publication import Listing
 from countersign.storage.database.servers import ServerEvent
+from countersign.web.filters import money, wording
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from countersign.registrar.operations import bank_debits, payouts
 from countersign.registrar.operations.office import ConflictError, NotFoundError, Work
 from countersign.registrar.operations.sanctions import check_impartial
 from countersign.registrar.queries import treasury
-from countersign.registrar.web.filters import money
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import money_frame
 from countersign.registrar.web.staff.deciding import Errors, Question, decide, seen_version
@@ -27,6 +26,7 @@ from countersign.storage.database.money import (
     Transfer,
 )
 from countersign.storage.database.servers import Server
+from countersign.web.filters import money
 
 pages = Pages()
 

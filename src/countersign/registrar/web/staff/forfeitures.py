@@ -15,7 +15,6 @@ from countersign.registrar.operations.answering import answerable
 from countersign.registrar.operations.ledger import bond_held
 from countersign.registrar.operations.office import NotFoundError, OperationError, Work
 from countersign.registrar.queries import timelines
-from countersign.registrar.web.filters import date, money
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import server_frame
 from countersign.registrar.web.staff.deciding import Errors, decide, seen_version
@@ -23,6 +22,7 @@ from countersign.registrar.web.staff.server_frame import ONE, staff_access
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
 from countersign.storage.database.promises import Forfeiture, ForfeitureState
+from countersign.web.filters import date, money
 
 pages = Pages()
 

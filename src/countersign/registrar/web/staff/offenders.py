@@ -13,7 +13,6 @@ from countersign.registrar.particulars.numbers import NumberKind
 from countersign.registrar.particulars.places import countries
 from countersign.registrar.queries import timelines
 from countersign.registrar.web.access import staff
-from countersign.registrar.web.filters import date
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff.applicant import NUMBER_WORDS
 from countersign.registrar.web.staff.deciding import Errors, Question, decide
@@ -21,6 +20,7 @@ from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
 from countersign.rules.screening import Level
 from countersign.storage.database.screening import Offender
+from countersign.web.filters import date
 
 pages = Pages()
 

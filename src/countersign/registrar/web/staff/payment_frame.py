@@ -8,12 +8,12 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from countersign.registrar.operations.office import NotFoundError, Work
-from countersign.registrar.web.filters import money
 from countersign.registrar.web.staff import money_frame
 from countersign.registrar.web.staff.deciding import Errors, Question
 from countersign.registrar.web.staff.money_frame import LIST
 from countersign.registrar.web.visit import Visit
 from countersign.storage.database.money import Payment, Transfer
+from countersign.web.filters import money
 
 ONE = LIST + "/{payment:key}"
 

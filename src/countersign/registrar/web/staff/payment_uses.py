@@ -8,7 +8,6 @@ from countersign.registrar.operations import payments, payouts
 from countersign.registrar.operations.office import NotFoundError, Work
 from countersign.registrar.operations.sanctions import check_impartial
 from countersign.registrar.queries import treasury
-from countersign.registrar.web.filters import money
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import money_frame, payment_frame
 from countersign.registrar.web.staff.deciding import Errors, decide, seen_version
@@ -18,6 +17,7 @@ from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
 from countersign.storage.database.money import Invoice
 from countersign.storage.database.servers import Server
+from countersign.web.filters import money
 
 pages = Pages()
 

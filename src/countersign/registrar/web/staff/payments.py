@@ -12,7 +12,6 @@ from countersign.registrar.operations.intake import Receipt
 from countersign.registrar.operations.office import Work
 from countersign.registrar.operations.taking_back import standing_allocations
 from countersign.registrar.queries import timelines, treasury
-from countersign.registrar.web.filters import date, money
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import money_frame
 from countersign.registrar.web.staff.consequences import PURPOSES
@@ -20,6 +19,7 @@ from countersign.registrar.web.staff.deciding import Errors, Question, decide
 from countersign.registrar.web.staff.money_frame import LIST, MOVE, SEE
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
+from countersign.web.filters import date, money
 
 pages = Pages()
 

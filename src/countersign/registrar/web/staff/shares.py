@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from countersign.registrar.operations.office import NotFoundError, Work
 from countersign.registrar.operations.shares import waive_share
-from countersign.registrar.web.filters import money
 from countersign.registrar.web.pages import Pages
 from countersign.registrar.web.staff import server_frame
 from countersign.registrar.web.staff.deciding import Errors, decide
@@ -15,6 +14,7 @@ from countersign.registrar.web.staff.server_frame import ONE, staff_access
 from countersign.registrar.web.visit import Visit
 from countersign.rules.access import Permission
 from countersign.storage.database.money import Invoice, InvoiceKind
+from countersign.web.filters import money
 
 pages = Pages()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from babel.numbers import format_compact_decimal, get_currency_precision, get_currency_symbol
 
-from countersign.registrar.web.filters import LOCALE, money, number
+from countersign.web.filters import LOCALE, money, number
 
 WIDTH, WIDE, HEIGHT = 640.0, 1100.0, 280.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 16.0, 40.0

@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from countersign.registrar.web.security.answers import plain_answer
+from countersign.web.security.answers import plain_answer
 
 log = structlog.get_logger()
 ROUTE = "countersign.route"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from countersign.registrar.site import Site
+from countersign.web.site import Site
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from cachetools import LRUCache
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from countersign.registrar.web.security.answers import plain_answer
+from countersign.web.security.answers import plain_answer
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_KEPT = 100_000

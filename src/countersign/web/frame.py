@@ -42,7 +42,7 @@ class Frame:
     """Everything that ``base.html`` needs; templates reach it as ``frame``."""
 
     operator: str
-    """Name of the registrar's operator."""
+    """Whose website it is."""
     now: datetime.datetime
     """The moment of the request, UTC: all relative times on the page count from it."""
     navigation: Sequence[Link] = ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from countersign.registrar.site import Site
-from countersign.registrar.web.security.answers import plain_answer
+from countersign.web.security.answers import plain_answer
+from countersign.web.site import Site
 
 
 class HostCheck:

@@ -7,15 +7,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from countersign.registrar.web.rendering import STATIC_FOLDER, static_version
-from countersign.registrar.web.security.records import ROUTE
+from countersign.web.security.records import ROUTE
+from countersign.web.static_folders import StaticFolders
 
 
 class Assets:
     """Serves ``/<hash>/<name>``; under another hash the file may not be kept."""
 
-    def __init__(self) -> None:
-        self._files = StaticFiles(directory=STATIC_FOLDER)
+    def __init__(self, statics: StaticFolders) -> None:
+        self._statics = statics
+        self._files = StaticFiles(directory=statics.folders[0])
+        self._files.all_directories = list(statics.folders)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -29,5 +31,6 @@ class Assets:
             response = PlainTextResponse("There is no such file.\n", error.status_code)
         if response.status_code in (200, 304):
             kept = "public, max-age=31536000, immutable"
-            response.headers["Cache-Control"] = kept if version == static_version() else "no-cache"
+            is_current = version == self._statics.version
+            response.headers["Cache-Control"] = kept if is_current else "no-cache"
         await response(scope, receive, send)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from countersign.registrar.web.rendering import CONTENT_SECURITY_POLICY
+from countersign.web.rendering import CONTENT_SECURITY_POLICY
 
 _UNUSED = (
     "accelerometer",

@@ -1,0 +1,1 @@
+"""What protects a website: each request passes through these layers."""
