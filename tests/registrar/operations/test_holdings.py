@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
-from countersign.mail.dkim_key import normalise_key_record
+from countersign.mail.dkim.key_record import normalise_key_record
 from countersign.registrar.documents.text import Kind, current
 from countersign.registrar.operations import holdings, server_keys, traps
 from countersign.registrar.operations.office import (

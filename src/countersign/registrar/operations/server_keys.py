@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from countersign.mail.dkim_key import normalise_key_record, normalise_selector
+from countersign.mail.dkim.key_record import normalise_key_record, normalise_selector
 from countersign.registrar.operations.access import require
 from countersign.registrar.operations.deeds import Deed
 from countersign.registrar.operations.holdings import check_registered

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from countersign.mail.dkim_key import MAX_RECORD, normalise_selector
+from countersign.mail.dkim.key_record import MAX_RECORD, normalise_selector
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registry.file import parse_pin
 from countersign.registry.zone.content import can_list, can_sign

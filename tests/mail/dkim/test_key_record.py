@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.mail.dkim_key import normalise_key_record, normalise_selector
+from countersign.mail.dkim.key_record import normalise_key_record, normalise_selector
 
 ED25519 = base64.b64encode(
     ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()
