@@ -60,11 +60,8 @@ class Accounts:
 
     async def facts(self, user: str) -> Account:
         """Return what the rules know of a user; the defaults if nothing is stored."""
-        row = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT privilege, per_message, per_day, stamps_name FROM user WHERE name = ?",
-                (user,),
-            ).fetchone()
+        row = self._database.read_now(
+            "SELECT privilege, per_message, per_day, stamps_name FROM user WHERE name = ?", (user,)
         )
         if row is None:
             return Account(user)
@@ -79,12 +76,10 @@ class Accounts:
 
     async def credentials(self, user: str) -> Credentials | None:
         """Return what a user's password is checked by; None: no such user, or no password here."""
-        row = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT argon2_hash, scram_salt, scram_stored_key, scram_server_key,"
-                " scram_iterations, is_disabled FROM user WHERE name = ?",
-                (user,),
-            ).fetchone()
+        row = self._database.read_now(
+            "SELECT argon2_hash, scram_salt, scram_stored_key, scram_server_key,"
+            " scram_iterations, is_disabled FROM user WHERE name = ?",
+            (user,),
         )
         if row is None or not row[0]:
             return None
@@ -95,11 +90,11 @@ class Accounts:
 
     async def find(self, user: str) -> User | None:
         """Return what is stored of a user."""
-        return await self._database.query(lambda connection: find_user(connection, user))
+        return await self._database.read(lambda connection: find_user(connection, user))
 
     async def list(self, after: str = "", limit: int = 1000) -> list[User]:
         """Return users in the order of their names, from the one after ``after``."""
-        rows = await self._database.query(
+        rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT * FROM user WHERE name > ? ORDER BY name LIMIT ?", (after, limit)
             ).fetchall()
@@ -108,7 +103,7 @@ class Accounts:
 
     async def events(self, user: str, limit: int = 100) -> Sequence[Event]:
         """Return what was decided about a user, the newest first."""
-        rows = await self._database.query(
+        rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT * FROM event WHERE user = ? ORDER BY id DESC LIMIT ?", (user, limit)
             ).fetchall()
@@ -117,7 +112,7 @@ class Accounts:
 
     async def untold(self, limit: int = 100) -> Sequence[Event]:
         """Return events that the administrator is to be told of by mail, the oldest first."""
-        rows = await self._database.query(
+        rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT event.* FROM untold JOIN event ON event.id = untold.event"
                 " ORDER BY event.id LIMIT ?",
@@ -173,6 +168,17 @@ class Accounts:
             add_event(connection, user, EventKind.PASSWORD, deed)
 
         await self._database.change(work)
+
+    async def renew(self, user: str, old_hash: str, credentials: Credentials) -> bool:
+        """Keep the same password in a newer form; False: it was changed meanwhile."""
+        cursor = await self._database.change(
+            lambda connection: connection.execute(
+                "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
+                " scram_server_key = ?, scram_iterations = ? WHERE name = ? AND argon2_hash = ?",
+                (*_columns(credentials), user, old_hash),
+            )
+        )
+        return cursor.rowcount > 0
 
     async def set_limits(
         self, user: str, per_message: int | None, per_day: int | None, deed: Deed

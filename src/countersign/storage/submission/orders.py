@@ -49,7 +49,7 @@ class Orders:
 
     async def waiting(self, limit: int = 1000) -> Sequence[Order]:
         """Return the orders that wait, the oldest first."""
-        rows = await self._database.query(
+        rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT * FROM registrar_order WHERE state = 'waiting' ORDER BY id LIMIT ?",
                 (limit,),
@@ -59,7 +59,7 @@ class Orders:
 
     async def next_due(self) -> float | None:
         """Return when an order is to be tried next; None: nothing waits."""
-        row = await self._database.query(
+        row = await self._database.read(
             lambda connection: connection.execute(
                 f"SELECT min(next_try) FROM registrar_order"  # noqa: S608 - from code only
                 f" WHERE state = 'waiting' AND {_FIRST_OF_USER}"
