@@ -45,6 +45,10 @@ class Courier:
         self._accounts = accounts
         self._client = client
         self._clock = clock
+        self._away_until = 0.0
+        self._times_away = 0
+        self.trouble = ""
+        """Why the last order waits; empty: none does."""
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Deliver what is due until cancelled."""
@@ -58,11 +62,14 @@ class Courier:
     async def deliver_due(self) -> int:
         """Deliver all orders that are due; return how many have come to an end.
 
-        Raises :class:`TablesUnavailableError`.
+        If the registrar is away the others are not tried: nor are they for a while. Raises :class:`TablesUnavailableError`.
         """
-        ended = 0
+        ended, self.trouble = 0, ""
         for _ in range(_MOST_AT_ONCE):
-            order = await self._accounts.orders.take(self._clock(), HOLD_SECONDS)
+            now = self._clock()
+            if now < self._away_until:
+                break
+            order = await self._accounts.orders.take(now, HOLD_SECONDS)
             if order is None:
                 break
             ended += await self._deliver(order)
@@ -77,7 +84,10 @@ class Courier:
             return await self._refused(order, error)
         except (RegistrarAwayError, TimeoutError) as error:
             await self._put_off(order, str(error) or "the registrar does not answer in time")
+            self._away_until = self._clock() + _back_off(self._times_away)
+            self._times_away += 1
             return False
+        self._times_away = 0
         return True
 
     async def _carry_out(self, order: Order) -> None:
@@ -145,8 +155,13 @@ class Courier:
             return True
 
     async def _put_off(self, order: Order, words: str) -> None:
-        # Spread, so that not all gateways come at the same moment when the registrar is back.
-        wait = min(MAX_BACK_OFF, FIRST_BACK_OFF * 2 ** min(order.attempts, 20))
-        wait *= random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        await self._accounts.orders.put_off(order, self._clock() + wait, words)
+        self.trouble = words
+        until = self._clock() + _back_off(order.attempts)
+        await self._accounts.orders.put_off(order, until, words)
         log.info("order to the registrar waits", order=order.id, kind=order.kind, reason=words)
+
+
+def _back_off(failures: int) -> float:
+    # Spread, so that not all gateways come at the same moment when the registrar is back.
+    longest = min(MAX_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(failures, 20))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
