@@ -62,7 +62,8 @@ class Courier:
     async def deliver_due(self) -> int:
         """Deliver all orders that are due; return how many have come to an end.
 
-        If the registrar is away the others are not tried: nor are they for a while. Raises :class:`TablesUnavailableError`.
+        If the registrar is away the others are not tried: nor are they for a while. Raises
+        :class:`TablesUnavailableError`.
         """
         ended, self.trouble = 0, ""
         for _ in range(_MOST_AT_ONCE):
