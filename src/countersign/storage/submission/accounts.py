@@ -13,8 +13,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from countersign.rules.submission import Account
-from countersign.storage.submission.account_database import UserDatabase
+from countersign.storage.submission.account_reading import AccountsReader
 from countersign.storage.submission.account_rows import (
     Credentials,
     Deed,
@@ -30,11 +29,8 @@ from countersign.storage.submission.account_writing import (
     add_event,
     credential_columns,
     ensure_user,
-    event_of,
     find_user,
     insert_user,
-    optional_bool,
-    user_of,
     write_privilege,
 )
 from countersign.storage.submission.orders import (
@@ -47,87 +43,20 @@ from countersign.storage.submission.orders import (
 __all__ = ["Accounts", "Credentials", "NewUser", "ScramValues", "UserError"]
 
 
-class Accounts:
+class Accounts(AccountsReader):
     """The users of one gateway. One for a process."""
 
     def __init__(self, directory: Path) -> None:
         """directory: the state directory's `submission`."""
-        self._database = UserDatabase(directory)
+        super().__init__(directory)
         self.orders = Orders(self._database)
         """What waits for the registrar."""
-
-    # -- what each transaction asks ------------------------------------------------------------
-
-    async def facts(self, user: str) -> Account:
-        """Return what the rules know of a user; the defaults if nothing is stored."""
-        row = self._database.read_now(
-            "SELECT privilege, per_message, per_day, stamps_name FROM user WHERE name = ?", (user,)
-        )
-        if row is None:
-            return Account(user)
-        privilege, per_message, per_day, stamps_name = row
-        return Account(
-            user,
-            is_privileged=privilege is not None,
-            per_message=per_message,
-            per_day=per_day,
-            stamps_name=optional_bool(stamps_name),
-        )
-
-    async def credentials(self, user: str) -> Credentials | None:
-        """Return what a user's password is checked by; None: no such user, or no password here."""
-        row = self._database.read_now(
-            "SELECT argon2_hash, scram_salt, scram_stored_key, scram_server_key,"
-            " scram_iterations, is_disabled FROM user WHERE name = ?",
-            (user,),
-        )
-        if row is None or not row[0]:
-            return None
-        scram = None if row[1] is None else ScramValues(row[1], row[2], row[3], row[4])
-        return Credentials(row[0], scram, bool(row[5]))
-
-    # -- what people ask -----------------------------------------------------------------------
-
-    async def find(self, user: str) -> User | None:
-        """Return what is stored of a user."""
-        return await self._database.read(lambda connection: find_user(connection, user))
-
-    async def list(self, after: str = "", limit: int = 1000) -> list[User]:
-        """Return users in the order of their names, from the one after ``after``."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT * FROM user WHERE name > ? ORDER BY name LIMIT ?", (after, limit)
-            ).fetchall()
-        )
-        return [user_of(row) for row in rows]
-
-    async def events(self, user: str, limit: int = 100) -> Sequence[Event]:
-        """Return what was decided about a user, the newest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT * FROM event WHERE user = ? ORDER BY id DESC LIMIT ?", (user, limit)
-            ).fetchall()
-        )
-        return [event_of(row) for row in rows]
-
-    async def untold(self, limit: int = 100) -> Sequence[Event]:
-        """Return events that the administrator is to be told of by mail, the oldest first."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT event.* FROM untold JOIN event ON event.id = untold.event"
-                " ORDER BY event.id LIMIT ?",
-                (limit,),
-            ).fetchall()
-        )
-        return [event_of(row) for row in rows]
 
     async def told(self, event: Event) -> None:
         """Note that the administrator was told of an event."""
         await self._database.change(
             lambda connection: connection.execute("DELETE FROM untold WHERE event = ?", (event.id,))
         )
-
-    # -- changes -------------------------------------------------------------------------------
 
     async def add(
         self, users: Sequence[NewUser], deed: Deed, kind: EventKind = EventKind.ADDED
@@ -171,14 +100,29 @@ class Accounts:
 
     async def renew(self, user: str, old_hash: str, credentials: Credentials) -> bool:
         """Keep the same password in a newer form; False: it was changed meanwhile."""
-        cursor = await self._database.change(
+
+        def work(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
+                "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
+                " scram_server_key = ?, scram_iterations = ? WHERE name = ? AND argon2_hash = ?",
+                (*credential_columns(credentials), user, old_hash),
+            )
+            return cursor.rowcount > 0
+
+        return await self._database.change(work)
+
+    async def renew(self, user: str, argon2_hash: str, credentials: Credentials) -> None:
+        """Keep the same password in a better form, unless it was changed meanwhile.
+
+        argon2_hash: what it was checked by.
+        """
+        await self._database.change(
             lambda connection: connection.execute(
                 "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
                 " scram_server_key = ?, scram_iterations = ? WHERE name = ? AND argon2_hash = ?",
-                (*_columns(credentials), user, old_hash),
+                (*credential_columns(credentials), user, argon2_hash),
             )
         )
-        return cursor.rowcount > 0
 
     async def set_limits(
         self, user: str, per_message: int | None, per_day: int | None, deed: Deed
