@@ -111,19 +111,6 @@ class Accounts(AccountsReader):
 
         return await self._database.change(work)
 
-    async def renew(self, user: str, argon2_hash: str, credentials: Credentials) -> None:
-        """Keep the same password in a better form, unless it was changed meanwhile.
-
-        argon2_hash: what it was checked by.
-        """
-        await self._database.change(
-            lambda connection: connection.execute(
-                "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
-                " scram_server_key = ?, scram_iterations = ? WHERE name = ? AND argon2_hash = ?",
-                (*credential_columns(credentials), user, argon2_hash),
-            )
-        )
-
     async def set_limits(
         self, user: str, per_message: int | None, per_day: int | None, deed: Deed
     ) -> None:
