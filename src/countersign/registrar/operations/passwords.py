@@ -11,24 +11,17 @@ import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import HashingError, InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 from countersign.registrar.operations.office import OperationError
+from countersign.rules.passwords import MAX_LENGTH, weakness
 
 MIN_LENGTH = 12
-MAX_LENGTH = 128
-_WEAKEST_SCORE = 3
-"""Of zxcvbn: at least 10⁸ guesses, after its lists of common passwords and words."""
-_LOOKED_AT = 72
-"""Characters that the estimate looks at: it takes long for more."""
 _AT_ONCE = 4
 
 # OWASP's figures for one lane, doubled in time: 46 MiB, 2 passes.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=46 * 1024, parallelism=1)
 _turns = threading.BoundedSemaphore(_AT_ONCE)
 """Bounds the memory that people who sign in at once can take."""
-_estimating = threading.Lock()
-"""The estimator keeps the words that belong to a person in a global."""
 
 
 def check_strength(password: str, *words: str) -> None:
@@ -36,20 +29,9 @@ def check_strength(password: str, *words: str) -> None:
 
     words: what an attacker would try first: name, address, the registrar's own name.
     """
-    text = _normalised(password)
-    if len(text) < MIN_LENGTH:
-        raise OperationError(f"Choose a password of at least {MIN_LENGTH} characters.")
-    if len(text) > MAX_LENGTH:
-        raise OperationError(f"Choose a password of at most {MAX_LENGTH} characters.")
-    own = [part for word in words for part in (word, *word.replace("@", " ").split()) if part]
-    with _estimating:
-        found = zxcvbn(text[:_LOOKED_AT], user_inputs=own)
-    if found["score"] < _WEAKEST_SCORE:
-        raise OperationError(
-            "This password is easily guessed: it is common, or made of few words or a pattern. "
-            "Take four or more words that have nothing to do with each other, or let a "
-            "password manager make one."
-        )
+    problem = weakness(password, words, min_length=MIN_LENGTH)
+    if problem is not None:
+        raise OperationError(problem)
 
 
 def hash_password(password: str) -> str:

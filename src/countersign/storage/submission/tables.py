@@ -70,9 +70,14 @@ class SignInFailure:
     """'password', 'limited', 'in-clear' …: from code only."""
 
 
+UNCOUNTED_REASONS = ("limited", "in-clear")
+"""Reasons of sign-ins that were refused without a look at a password. They are kept to be seen
+and are not among :class:`Failures`: they guess nothing, and would keep who waits waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many sign-ins failed in a window."""
+    """How many sign-ins failed in a window, those with `UNCOUNTED_REASONS` left out."""
 
     of_network: int
     """From this network, for whatever account."""

@@ -57,12 +57,6 @@ class PasswordSource(Protocol):
     def begin(self, mechanism: str, client_address: str) -> Exchange:
         """Begin an exchange; ``mechanism`` is one of :attr:`mechanisms`."""
 
-    async def check(self, user: str, password: str, client_address: str) -> str | None:
-        """Return the user's name if the password is right, for web pages; None: it is not.
-
-        Raises :class:`SourceUnavailableError`.
-        """
-
     async def start(self) -> None:
         """Open what is needed."""
 
