@@ -49,6 +49,19 @@ def gateway_replica(config: ConfigOption, lifeline: Annotated[int, typer.Option(
         fail(f"countersign gateway, replica: {error}", 1)
 
 
+def gateway_clerk(config: ConfigOption, lifeline: Annotated[int, typer.Option()]) -> None:
+    """Tell of locks, keep stores small, serve the pages: started by a gateway's supervisor only."""
+    from countersign.gateway.clerk.service import run_clerk
+    from countersign.storage.tables import TablesUnavailableError
+
+    settings = read_config(Path(config))
+    configure_log(settings.log, process="clerk")
+    try:
+        run_clerk(settings, lifeline=lifeline)
+    except TablesUnavailableError as error:
+        fail(f"countersign gateway, clerk: {error}", 1)
+
+
 def gateway_worker(
     config: ConfigOption,
     index: Annotated[int, typer.Option()],

@@ -9,7 +9,7 @@ import typer
 from countersign import __version__
 from countersign.cli import admin, check, probe, registrar, registry, replica, setup
 from countersign.cli.demo import demo
-from countersign.cli.gateway import gateway, gateway_replica, gateway_worker
+from countersign.cli.gateway import gateway, gateway_clerk, gateway_replica, gateway_worker
 
 app = typer.Typer(
     name="countersign",
@@ -25,6 +25,7 @@ app.command()(demo)
 app.command()(gateway)
 app.command(hidden=True)(gateway_worker)
 app.command(hidden=True)(gateway_replica)
+app.command(hidden=True)(gateway_clerk)
 app.add_typer(registrar.app, name="registrar")
 app.add_typer(replica.app, name="replica")
 app.add_typer(probe.app, name="probe")

@@ -1,4 +1,4 @@
-"""One process beside the workers that is kept running: the replica's puller."""
+"""A process beside the workers that is kept running: the replica's puller, the clerk."""
 
 from __future__ import annotations
 

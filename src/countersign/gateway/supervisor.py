@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from countersign.gateway.child import Child
+from countersign.gateway.clerk.wanted import is_clerk_wanted
 from countersign.gateway.config import Config
 from countersign.gateway.metrics import (
     DIRECTORY_VARIABLE,
@@ -53,7 +54,7 @@ class Supervisor:
         self._config = config
         self._sockets = Sockets()
         self._workers: set[_Worker] = set()
-        self._replica: Child | None = None
+        self._children: list[Child] = []
         self._watching: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -70,8 +71,8 @@ class Supervisor:
         stop_metrics = self._serve_metrics()
         try:
             self._sockets.bind_all(self._config, self.worker_count)
-            # Nobody waits for it: without a copy workers ask the DNS.
-            self._replica = self._start_replica()
+            # Nobody waits for them: without a copy workers ask the DNS.
+            self._children = self._start_children()
             await self._start_workers()
             log.info("ready", workers=len(self._workers), hostname=self._config.hostname)
             notify("READY=1")
@@ -79,7 +80,7 @@ class Supervisor:
         finally:
             notify("STOPPING=1")
             await self._stop_workers()
-            await self._stop_replica()
+            await self._stop_children()
             self._sockets.close()
             stop_metrics()
             pid_file.unlink(missing_ok=True)
@@ -170,21 +171,26 @@ class Supervisor:
                 worker.process.kill()
         await asyncio.gather(*waits)
 
-    # -- replica -----------------------------------------------------------------------------
+    # -- processes beside the workers ----------------------------------------------------------
 
-    def _start_replica(self) -> Child | None:
-        """Start what keeps the copy of the registry's zone, if this gateway is to keep one."""
-        replica = self._config.registry.replica
-        if self._config.replica is None or not (replica.run and replica.primaries):
-            return None
-        command = [sys.executable, "-m", "countersign", "gateway-replica"]
+    def _start_children(self) -> list[Child]:
+        """Start the replica, which keeps the registry's copy, and the clerk, as configured."""
+        config, children = self._config, []
+        replica = config.registry.replica
+        if config.replica is not None and replica.run and replica.primaries:
+            children.append(self._child("replica"))
+        if is_clerk_wanted(config):
+            children.append(self._child("clerk"))
+        return children
+
+    def _child(self, name: str) -> Child:
+        command = [sys.executable, "-m", "countersign", f"gateway-{name}"]
         command += ["--config", str(self._config_file), "--lifeline"]
-        return Child("replica", lambda end: [*command, str(end)], self._metrics_directory)
+        return Child(name, lambda end: [*command, str(end)], self._metrics_directory)
 
-    async def _stop_replica(self) -> None:
-        replica, self._replica = self._replica, None
-        if replica is not None:
-            await replica.stop()
+    async def _stop_children(self) -> None:
+        children, self._children = self._children, []
+        await asyncio.gather(*(child.stop() for child in children))
 
     # -- reload ------------------------------------------------------------------------------
 
@@ -215,8 +221,8 @@ class Supervisor:
             finally:
                 notify("READY=1")
             self._sockets.close_others(config, self.worker_count)
-            await self._stop_replica()
-            self._replica = self._start_replica()
+            await self._stop_children()
+            self._children = self._start_children()
             log.info("reloaded", workers=len(self._workers - old))
             await self._dismiss(old)
 

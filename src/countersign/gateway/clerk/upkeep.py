@@ -1,0 +1,73 @@
+"""Upkeep of what submission stores: what has passed is deleted, the journal's head is logged.
+
+The journal is a chain of hashes. Whoever keeps the logs elsewhere can prove by a head in them that
+nothing before it was changed or taken out since (docs/SUBMISSION.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from countersign.gateway.config import Config
+from countersign.rules.submission import DAY
+from countersign.storage.submission.journal import Journal
+from countersign.storage.submission.tables import SubmissionTables
+from countersign.storage.tables import TablesUnavailableError
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS: Final = 600.0
+JOURNAL_SECONDS: Final = 3600.0
+"""How often the journal is shortened and its head logged."""
+
+
+class Upkeep:
+    """Keeps the stores of one host small."""
+
+    def __init__(
+        self,
+        config: Config,
+        tables: SubmissionTables,
+        journal: Journal,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock``: seconds since the epoch."""
+        self._keep_seconds = config.stamp.keep_days * DAY
+        self._tables = tables
+        self._journal = journal
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Work at once, and then from time to time until cancelled."""
+        next_journal = self._clock()
+        while True:
+            await self.sweep_tables()
+            if self._clock() >= next_journal:
+                await self.look_after_journal()
+                next_journal = self._clock() + JOURNAL_SECONDS
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def sweep_tables(self) -> None:
+        """Delete counts and failures that have passed."""
+        try:
+            rows = await self._tables.sweep(self._clock())
+        except TablesUnavailableError as error:
+            log.warning("counts not swept", reason=str(error))
+        else:
+            log.debug("counts swept", rows=rows)
+
+    async def look_after_journal(self) -> None:
+        """Delete entries past their days, and write the journal's head to the log."""
+        try:
+            rows = await self._journal.sweep(self._clock() - self._keep_seconds)
+            head = await self._journal.head()
+        except TablesUnavailableError as error:
+            log.error("journal not looked after", reason=str(error))
+        else:
+            log.info("journal head", head=str(head), deleted=rows)
