@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from countersign.rules.submission import DAY
-from countersign.storage.submission.tables import Failures, SignInFailure
+from countersign.storage.submission.tables import UNCOUNTED_REASONS, Failures, SignInFailure
 
 MAX_FAILURES = 10_000
 FAILURES_KEPT = 31 * DAY
@@ -19,9 +19,10 @@ REFRESH_SECONDS = 3600.0
 SCHEMA = (
     """CREATE TABLE failures (
         id INTEGER PRIMARY KEY, at REAL NOT NULL, user TEXT NOT NULL, network TEXT NOT NULL,
-        reason TEXT NOT NULL)""",
-    "CREATE INDEX failures_network ON failures (network, at)",
-    "CREATE INDEX failures_user ON failures (user, network, at)",
+        reason TEXT NOT NULL, is_counted INTEGER NOT NULL)""",
+    "CREATE INDEX failures_network ON failures (network, is_counted, at)",
+    "CREATE INDEX failures_user ON failures (user, at) WHERE is_counted = 1",
+    "CREATE INDEX failures_there ON failures (user, network, at) WHERE is_counted = 1",
     "CREATE INDEX failures_at ON failures (at)",
     "CREATE TABLE failing (network TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX failing_rows ON failing (rows)",
@@ -50,20 +51,33 @@ def cut_name(name: str) -> str:
     return name[:MAX_NAME].encode(errors="replace").decode()
 
 
-def add_failure(database: sqlite3.Connection, failure: SignInFailure) -> None:
-    """Note a failure. When there are too many, the network with the most loses its oldest.
+def is_counted(failure: SignInFailure) -> bool:
+    """Tell whether a failure was a guess at a password."""
+    return failure.reason not in UNCOUNTED_REASONS
 
-    So nobody can have others' failures forgotten by failing often himself.
+
+def add_failure(database: sqlite3.Connection, failure: SignInFailure) -> None:
+    """Note a failure. When there are too many, the network with the most loses one.
+
+    Its oldest that is not counted, or else its oldest: so nobody can have failures forgotten, his
+    own or others', by failing often.
     """
     database.execute(
-        "INSERT INTO failures (at, user, network, reason) VALUES (?, ?, ?, ?)",
-        (failure.at, cut_name(failure.user), failure.network, failure.reason),
+        "INSERT INTO failures (at, user, network, reason, is_counted) VALUES (?, ?, ?, ?, ?)",
+        (
+            failure.at,
+            cut_name(failure.user),
+            failure.network,
+            failure.reason,
+            is_counted(failure),
+        ),
     )
     (count,) = database.execute("SELECT rows FROM failure_count").fetchone()
     for _ in range(count - MAX_FAILURES):
         database.execute(
             "DELETE FROM failures WHERE id = (SELECT id FROM failures WHERE network ="
-            " (SELECT network FROM failing ORDER BY rows DESC LIMIT 1) ORDER BY at LIMIT 1)"
+            " (SELECT network FROM failing ORDER BY rows DESC LIMIT 1)"
+            " ORDER BY is_counted, at LIMIT 1)"
         )
 
 
@@ -72,7 +86,7 @@ def count_failures(database: sqlite3.Connection, user: str, network: str, since:
 
     def count(condition: str, *values: str) -> int:
         row = database.execute(
-            f"SELECT count(*) FROM failures WHERE {condition} AND at > ?",  # noqa: S608
+            f"SELECT count(*) FROM failures WHERE {condition} AND is_counted = 1 AND at > ?",  # noqa: S608
             (*values, since),
         ).fetchone()
         return int(row[0])
