@@ -1,0 +1,1 @@
+"""A made-up day of a mail server's users, attacks with stolen passwords, and their replay."""
