@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from countersign.gateway.backend.settings import Backend, BackendKind
 from countersign.settings.values import Endpoint, Network, Seconds, Section
+from countersign.web.site import Site, SiteError
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -61,6 +65,28 @@ class Ldap(Section):
     timeout: Seconds = 10
     """Seconds to wait for an answer."""
 
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Ldap:
+        if not self.url:
+            return self
+        if not self.url.startswith(("ldap://", "ldaps://")):
+            raise ValueError("url is written ldaps://HOST or ldap://HOST")
+        if self.url.startswith("ldap://") and not self.start_tls and not _is_here(self.url):
+            raise ValueError(
+                "passwords would travel in clear: use ldaps:// or start_tls (only a directory on "
+                "a loopback address may do without)"
+            )
+        if "{user}" not in self.filter:
+            raise ValueError("filter must say where the name goes: {user}")
+        return self
+
+
+def _is_here(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
 
 class SignIn(Section):
     """Who may sign in how, and how often it may fail. Nobody can lock a user out by failing."""
@@ -81,6 +107,12 @@ heard."""
     local: Local = Local()
     dovecot: Dovecot = Dovecot()
     ldap: Ldap = Ldap()
+
+    @model_validator(mode="after")
+    def _directory_is_named(self) -> SignIn:
+        if self.source is SourceKind.LDAP and not (self.ldap.url and self.ldap.base):
+            raise ValueError("source is ldap: give ldap.url and ldap.base")
+        return self
 
 
 class UserLimits(Section):
@@ -196,3 +228,21 @@ class Pages(Section):
     """Where users find them, for mails and replies; default: made of `listen`."""
     session_seconds: Seconds = 3600
     """Seconds after which a page's user must sign in again."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of web servers that stand before the pages and name the visitor in \
+X-Forwarded-For: without them, all visitors share the limits on one address."""
+
+    @field_validator("listen")
+    @classmethod
+    def _is_no_socket(cls, value: str) -> str:
+        if value.startswith("unix:"):
+            raise ValueError("the pages listen at ADDRESS:PORT")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            return Site.of(value).origin if value else ""
+        except SiteError as error:
+            raise ValueError(str(error)) from None

@@ -68,6 +68,15 @@ class AccountsReader:
         )
         return [user_of(row) for row in rows]
 
+    async def privileged(self, limit: int = 1000) -> Sequence[User]:
+        """Return the privileged users, in the order of their names."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT * FROM user WHERE privilege IS NOT NULL ORDER BY name LIMIT ?", (limit,)
+            ).fetchall()
+        )
+        return [user_of(row) for row in rows]
+
     async def events(self, user: str, limit: int = 100) -> Sequence[Event]:
         """Return what was decided about a user, the newest first."""
         rows = await self._database.read(

@@ -10,9 +10,9 @@ from countersign.web.site import Site
 
 
 class HostCheck:
-    """Passes on what names the website's own host."""
+    """Passes on what names the website's own host, and what comes to the path that is free."""
 
-    def __init__(self, app: ASGIApp, *, site: Site, free: str) -> None:
+    def __init__(self, app: ASGIApp, *, site: Site, free: str | None = None) -> None:
         self._app = app
         self._site = site
         self._free = free
