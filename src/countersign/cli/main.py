@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from countersign import __version__
-from countersign.cli import admin, check, probe, registrar, registry, replica, setup
+from countersign.cli import admin, check, keys, probe, registrar, registry, replica, setup
 from countersign.cli.demo import demo
 from countersign.cli.gateway import gateway, gateway_clerk, gateway_replica, gateway_worker
 
@@ -31,6 +31,7 @@ app.add_typer(replica.app, name="replica")
 app.add_typer(probe.app, name="probe")
 app.add_typer(registry.app, name="registry")
 app.add_typer(check.app, name="check")
+app.add_typer(keys.app, name="keys")
 app.add_typer(setup.app, name="setup")
 app.add_typer(admin.app, name="admin")
 

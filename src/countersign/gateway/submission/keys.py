@@ -54,20 +54,21 @@ class KeyStore:
     """The key directory. All methods may raise :class:`KeyStoreError`."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        """directory: see :func:`key_directory`; it is made with the first key."""
+        self.directory = directory
         self.file = KeyFile(directory)
 
-    def keys(self) -> tuple[StoredKey, ...]:
+    def all(self) -> tuple[StoredKey, ...]:
         """Return all keys that there ever were, the oldest first."""
         return self.file.read()
 
     def key(self, selector: str) -> StoredKey:
         """Return one key."""
-        return _existing({key.selector: key for key in self.keys()}, selector)
+        return _existing({key.selector: key for key in self.all()}, selector)
 
     def signing_keys(self) -> tuple[SigningKey, ...]:
         """Return the keys that sign now, Ed25519 before RSA."""
-        signing = [key for key in self.keys() if key.state is KeyState.SIGNING]
+        signing = [key for key in self.all() if key.state is KeyState.SIGNING]
         return tuple(self._load(key) for key in sorted(signing, key=lambda key: key.kind))
 
     def make(
@@ -79,14 +80,14 @@ class KeyStore:
         """
         private = _generate(kind, bits)
         with self.file.changing() as keys:
-            taken = keys.keys() | {path.stem for path in self._directory.glob("*.pem")}
+            taken = keys.keys() | {path.stem for path in self.directory.glob("*.pem")}
             name = _chosen(selector, taken) if selector else _next_selector(at, taken)
             made = SigningKey(name, private)
             pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             if create_once(self._path(name), pem) != pem:
                 raise KeyStoreError(f"{self._path(name)} is there already: take another selector")
-            give_to_owner_of(self._directory, self._path(name))
-            sync_directory(self._directory)
+            give_to_owner_of(self.directory, self._path(name))
+            sync_directory(self.directory)
             keys[name] = StoredKey(
                 selector=name,
                 kind=kind,
@@ -132,7 +133,7 @@ class KeyStore:
             return keys[selector]
 
     def _path(self, selector: str) -> Path:
-        return self._directory / f"{selector}.pem"
+        return self.directory / f"{selector}.pem"
 
     def _load(self, key: StoredKey) -> SigningKey:
         path = self._path(key.selector)
