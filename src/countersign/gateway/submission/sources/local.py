@@ -8,12 +8,8 @@ not signed in by PLAIN since still show the lower figure.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hmac
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import structlog
 
@@ -27,17 +23,17 @@ from countersign.gateway.submission.sources.interface import (
     SourceUnavailableError,
 )
 from countersign.gateway.submission.sources.scram import ScramExchange
+from countersign.gateway.submission.sources.threads import Threads
 from countersign.rules.submission import normalise_user
 from countersign.storage.submission.accounts import Accounts, Credentials, ScramValues
 from countersign.storage.tables import TablesUnavailableError
 
-_Result = TypeVar("_Result")
 log = structlog.get_logger()
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
-_THREADS = 4
+_AT_ONCE = 4
 """Bounds the memory that sign-ins at once can take: 46 MiB each."""
-_MOST_WAITING = 256
+_MOST = 256
 
 
 class LocalSource:
@@ -48,8 +44,7 @@ class LocalSource:
         self._accounts = accounts
         self._iterations = settings.scram_iterations
         self._secret = hmac.digest(secret, b"values of users that do not exist", "sha256")
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
-        self._waiting = 0
+        self._threads = Threads(_AT_ONCE, _MOST)
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -64,11 +59,11 @@ class LocalSource:
 
     async def start(self) -> None:
         """Make the hash that stands for those of unknown users."""
-        await self._in_thread(_decoy)
+        await self._threads.run(_decoy)
 
     async def aclose(self) -> None:
         """End the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def scram_values(self, user: str) -> tuple[ScramValues, bool]:
         """Return what SCRAM checks a user by, and whether success would let it in.
@@ -87,7 +82,7 @@ class LocalSource:
             # No user can have such a name, as anybody may know.
             return Rejected(name, "syntax")
         kept = await self._credentials(user)
-        is_right = await self._in_thread(
+        is_right = await self._threads.run(
             lambda: passwords.verify(_decoy() if kept is None else kept.argon2_hash, password)
         )
         if kept is None or not is_right:
@@ -99,7 +94,9 @@ class LocalSource:
         return SignedIn(user)
 
     async def _renew(self, user: str, password: str, kept: Credentials) -> None:
-        made = await self._in_thread(lambda: passwords.make_credentials(password, self._iterations))
+        made = await self._threads.run(
+            lambda: passwords.make_credentials(password, self._iterations)
+        )
         try:
             # Unless the password was changed meanwhile.
             await self._accounts.renew(user, kept.argon2_hash, made)
@@ -122,15 +119,6 @@ class LocalSource:
             value(b"server key"),
             self._iterations,
         )
-
-    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
-        if self._waiting >= _MOST_WAITING:
-            raise SourceUnavailableError("too many passwords are being checked")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1
 
 
 @functools.cache
