@@ -19,17 +19,23 @@ import uvloop
 from countersign.gateway.clerk.notices import Notices
 from countersign.gateway.clerk.upkeep import Upkeep
 from countersign.gateway.config import Config
+from countersign.gateway.registrar_link.errors import RegistrarError
+from countersign.gateway.tls import TlsError
 from countersign.storage.submission.accounts import Accounts
 from countersign.storage.submission.journal import Journal
 from countersign.storage.submission.opening import open_submission_tables
 from countersign.storage.submission.tables import SubmissionTables
 from countersign.storage.submission.turn import Turn, open_turn
+from countersign.storage.tables import TablesUnavailableError
 
 log = structlog.get_logger()
 
 MAX_BACK_OFF: Final = 60.0
 STEADY_SECONDS: Final = 60.0
 """A task that ran so long is started again at once when it ends."""
+
+
+Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ async def _run(config: Config, lifeline: int | None) -> None:
     _hear_signals(stop, lifeline)
     async with _stores(config) as stores:
         tasks = [
-            asyncio.create_task(keep_running(name, work)) for name, work in _works(config, stores)
+            asyncio.create_task(keep_running(name, work))
+            for name, work in _works(config, stores).items()
         ]
         log.info("clerk", tasks=len(tasks))
         await stop.wait()
@@ -64,19 +71,37 @@ async def _run(config: Config, lifeline: int | None) -> None:
     log.info("clerk has stopped")
 
 
-def _works(config: Config, stores: _Stores) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+def _works(config: Config, stores: _Stores) -> dict[str, Work]:
     notices = Notices(config, stores.tables, stores.turn, stores.journal.of_user)
     upkeep = Upkeep(config, stores.tables, stores.journal)
-    return [("notices", notices.run), ("upkeep", upkeep.run)]
+    works: dict[str, Work] = {"notices": notices.run, "upkeep": upkeep.run}
+    if config.registrar.url:
+        works["courier"] = lambda: _run_courier(config, stores.accounts)
+    if config.pages.listen:
+        # Imported where it is wanted: the web's libraries are most of what the process would hold.
+        from countersign.gateway.pages.service import serve
+
+        works["pages"] = lambda: serve(config, stores.tables, stores.accounts, stores.journal)
+    return works
 
 
-async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _run_courier(config: Config, accounts: Accounts) -> None:
+    from countersign.gateway.registrar_link.client import RegistrarClient
+    from countersign.gateway.registrar_link.courier import Courier
+
+    async with RegistrarClient(config.registrar, config.hostname) as client:
+        await Courier(accounts, client).run()
+
+
+async def keep_running(name: str, work: Work) -> None:
     """Run a task again whenever it ends or fails: one's fault is not to stop the others."""
     delay = 0.0
     while True:
         started = time.monotonic()
         try:
             await work()
+        except (RegistrarError, TablesUnavailableError, TlsError) as error:
+            log.error("task failed", task=name, reason=str(error))
         except Exception as error:
             # Type and place only: an error's text, and variables, may hold users' data.
             log.error("task failed", task=name, error=type(error).__name__, where=_place(error))
