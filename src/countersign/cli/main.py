@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from countersign import __version__
-from countersign.cli import admin, check, keys, probe, registrar, registry, replica, setup
+from countersign.cli import admin, check, keys, probe, registrar, registry, replica, setup, users
 from countersign.cli.demo import demo
 from countersign.cli.gateway import gateway, gateway_clerk, gateway_replica, gateway_worker
 
@@ -27,6 +27,7 @@ app.command(hidden=True)(gateway_worker)
 app.command(hidden=True)(gateway_replica)
 app.command(hidden=True)(gateway_clerk)
 app.add_typer(registrar.app, name="registrar")
+app.add_typer(users.app, name="users")
 app.add_typer(replica.app, name="replica")
 app.add_typer(probe.app, name="probe")
 app.add_typer(registry.app, name="registry")

@@ -1,0 +1,165 @@
+"""What the commands of `countersign users` share: the stores, who decides, how times are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from countersign.cli.common import fail, read_config
+from countersign.gateway.config import Config
+from countersign.gateway.submission.settings import SourceKind
+from countersign.rules.submission import normalise_user
+from countersign.storage.tables import TablesUnavailableError
+
+if TYPE_CHECKING:
+    # The commands that need them import them: others start faster.
+    from countersign.storage.submission.account_rows import Deed, User
+    from countersign.storage.submission.accounts import Accounts
+    from countersign.storage.submission.tables import SubmissionTables
+
+_Result = TypeVar("_Result")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the record.")]
+console = Console(soft_wrap=True)
+_MAX_PAPER = 100 * 1024 * 1024
+
+
+class Users:
+    """The stores that the commands work with, and the configuration."""
+
+    def __init__(self, config: Config) -> None:
+        """Raise :class:`TablesUnavailableError`."""
+        from countersign.storage.submission.accounts import Accounts
+
+        self.config = config
+        self._directory = config.state_directory / "submission"
+        self.accounts: Accounts = Accounts(self._directory)
+        self._tables: SubmissionTables | None = None
+
+    @property
+    def tables(self) -> SubmissionTables:
+        """Counts and locks; opened at the first use."""
+        if self._tables is None:
+            from countersign.storage.submission.opening import open_submission_tables
+
+            self._tables = open_submission_tables(self.config.storage.url, self._directory)
+        return self._tables
+
+    @property
+    def keeps_passwords(self) -> bool:
+        """Whether users and their passwords are kept here, not by Dovecot or a directory."""
+        return self.config.sign_in.source is SourceKind.LOCAL
+
+    async def must_exist(self, name: str) -> User | None:
+        """Return what is stored of a user; ends the command if there is none where all must be."""
+        found = await self.accounts.find(name)
+        if found is None and self.keeps_passwords:
+            fail(f"there is no user {name}: countersign users add {name}", 1)
+        return found
+
+    async def aclose(self) -> None:
+        """Close the stores."""
+        await self.accounts.aclose()
+        if self._tables is not None:
+            await self._tables.aclose()
+
+
+def with_users(path: Path, work: Callable[[Users], Awaitable[_Result]]) -> _Result:
+    """Do some work with the stores, or end with what is wrong. path: the configuration's."""
+    from countersign.storage.submission.account_rows import UserError
+
+    config = read_config(path)
+
+    async def run() -> _Result:
+        users = Users(config)
+        try:
+            return await work(users)
+        finally:
+            await users.aclose()
+
+    try:
+        return asyncio.run(run())
+    except UserError as error:
+        fail(str(error), 1)
+    except TablesUnavailableError as error:
+        fail(f"the users cannot be read or changed: {error}", 1)
+
+
+def checked_name(name: str) -> str:
+    """Return the one form of a user's name, or end."""
+    try:
+        return normalise_user(name)
+    except ValueError as error:
+        fail(f"{name!r}: {error}")
+
+
+def deed(words: str = "") -> Deed:
+    """Return who decides here and now. words: why."""
+    from countersign.storage.submission.account_rows import Deed
+
+    return Deed(who(), time.time(), words)
+
+
+def who() -> str:
+    """Return who runs the command, also if by sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def checked_day(text: str, option: str) -> date:
+    """Return a day of the past or today, or end."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: write the day as 2026-03-31")
+    if day > datetime.now().astimezone().date():
+        fail(f"{option}: {day} is still to come")
+    return day
+
+
+def paper_digest(file: Path | None) -> str:
+    """Return SHA-256 of a signed paper, hexadecimal; empty without one. Ends if unreadable."""
+    import hashlib
+
+    if file is None:
+        return ""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with file.open("rb") as stream:
+            while piece := stream.read(1024 * 1024):
+                digest.update(piece)
+                size += len(piece)
+                if size > _MAX_PAPER:
+                    fail(f"{file} is larger than a scan can be")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    if not size:
+        fail(f"{file} is empty")
+    return digest.hexdigest()
+
+
+def shown_time(at: float) -> str:
+    """Return a time as the commands show it: local."""
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def shown_limit(limit: int | None) -> str:
+    """Return a limit as the commands show it."""
+    return "no limit" if limit is None else str(limit)
+
+
+def not_here(config: Config) -> NoReturn:
+    """End: passwords are kept elsewhere."""
+    fail(f"passwords are kept by {config.sign_in.source} (sign_in.source): change them there", 1)
