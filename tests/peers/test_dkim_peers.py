@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,15 +13,14 @@ import pytest
 
 from countersign.demo.dns_server import DnsServer
 from tests.mail.dkim.messages import DOMAIN, KEYS, MESSAGES, signed
+from tests.peers.dns_peer import skip_without
 from tests.peers.rspamd import Rspamd
 
 pytestmark = pytest.mark.peer
 
-needs_opendkim = pytest.mark.skipif(not shutil.which("opendkim"), reason="needs opendkim")
-needs_rspamd = pytest.mark.skipif(not shutil.which("rspamd"), reason="needs rspamd")
-
 
 def opendkim_says(directory: Path, message: bytes) -> str:
+    skip_without("opendkim")
     keys = directory / "keys"
     keys.write_text("".join(f"{key.selector}._domainkey.{DOMAIN} {key.record}\n" for key in KEYS))
     configuration = directory / "opendkim.conf"
@@ -39,14 +37,12 @@ def opendkim_says(directory: Path, message: bytes) -> str:
     return done.stdout + done.stderr
 
 
-@needs_opendkim
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
 def test_opendkim_verifies_messages_of_all_kinds(message: bytes, tmp_path: Path) -> None:
     said = opendkim_says(tmp_path, signed(message))
     assert said.count("dkim=pass") == len(KEYS), said
 
 
-@needs_opendkim
 def test_opendkim_finds_a_second_stamp(tmp_path: Path) -> None:
     message = signed(MESSAGES["stamped"])
     said = opendkim_says(tmp_path, message.replace(b"From: ", b"Message-Tracking: x\r\nFrom: "))
@@ -75,6 +71,7 @@ def dns_server() -> Iterator[DnsServer]:
 
 @pytest.fixture(scope="module")
 def rspamd(dns_server: DnsServer) -> Iterator[Rspamd]:
+    skip_without("rspamd")
     with Rspamd({}, resolver=dns_server.endpoint) as server:
         yield server
 
@@ -86,7 +83,6 @@ FOR_RSPAMD = {
 }
 
 
-@needs_rspamd
 @pytest.mark.parametrize("message", FOR_RSPAMD.values(), ids=FOR_RSPAMD)
 def test_rspamd_verifies_messages_of_all_kinds(message: bytes, rspamd: Rspamd) -> None:
     for key in KEYS:
@@ -94,7 +90,6 @@ def test_rspamd_verifies_messages_of_all_kinds(message: bytes, rspamd: Rspamd) -
         assert symbols["R_DKIM_ALLOW"]["options"] == [f"{DOMAIN}:s={key.selector}"]
 
 
-@needs_rspamd
 def test_rspamd_finds_a_second_stamp(rspamd: Rspamd) -> None:
     for key in KEYS:
         message = signed(MESSAGES["stamped"], [key])

@@ -122,6 +122,7 @@ class KeyFile:
         try:
             give_to_owner_of(self._directory, self._directory / ".lock")
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._remove_drafts()
             before = {key.selector: key for key in self.read()}
             keys = dict(before)
             yield keys
@@ -131,6 +132,12 @@ class KeyFile:
             raise KeyStoreError(f"cannot write {self._directory}: {error.strerror}") from error
         finally:
             os.close(lock)
+
+    def _remove_drafts(self) -> None:
+        # Of processes that were killed: whoever has the lock is the only one who writes.
+        for pattern in (".keys.json.*", ".*.pem.*"):
+            for draft in self._directory.glob(pattern):
+                draft.unlink(missing_ok=True)
 
     def _write(self, keys: tuple[StoredKey, ...]) -> None:
         content = _Content(version=1, keys=keys).model_dump(mode="json")
