@@ -108,10 +108,13 @@ def unpack_id(octets: bytes) -> str:
 
 def _pack_address(text: str) -> bytes:
     try:
-        return ipaddress.ip_address(text).packed
+        address = ipaddress.ip_address(text)
     except ValueError:
-        # A socket of this host, or an address with a zone: as it is, and never 4 or 16 octets.
-        return b"\0" * 17 + text.encode()[:255]
+        address = None
+    if address is not None and str(address) == text:
+        return address.packed
+    # A socket of this host, or an address with a zone: as it is, and never 4 or 16 octets.
+    return b"\0" * 17 + text.encode()[:255]
 
 
 def _unpack_address(octets: bytes) -> str:

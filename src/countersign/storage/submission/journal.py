@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from countersign.storage.submission.batches import Batches
@@ -112,10 +113,8 @@ class Journal:
         verifier = Verifier(await self.anchor(), head)
         end = (await self.head()).number
         while not verifier.is_over:
-            number = verifier.number
-            anchor, rows = await self._batches.read(
-                lambda database, number=number: (_anchor(database), _page(database, number))  # type: ignore[misc]
-            )
+            state = partial(_state, number=verifier.number)
+            anchor, rows = await self._batches.read(state)
             verifier.feed(anchor, rows)
             if progress is not None:
                 progress(verifier.rows, max(verifier.rows, end - verifier.first + 1))
@@ -139,12 +138,21 @@ def _append(database: sqlite3.Connection, row: Row) -> None:
 def _head(database: sqlite3.Connection) -> Head:
     found = database.execute("SELECT number, chain, at FROM rows ORDER BY number DESC LIMIT 1")
     row = found.fetchone()
-    return _anchor(database) if row is None else Head(*row)
+    return _anchor(database) if row is None else _made(*row)
 
 
 def _anchor(database: sqlite3.Connection) -> Head:
     row = database.execute("SELECT number, chain, at FROM anchor").fetchone()
-    return Head() if row is None else Head(*row)
+    return Head() if row is None else _made(*row)
+
+
+def _made(number: int, chain: object, at: object) -> Head:
+    # Somebody may have put anything into the columns: then nothing fits.
+    return Head(
+        number,
+        chain if isinstance(chain, bytes) else b"",
+        at if isinstance(at, float) else 0.0,
+    )
 
 
 def _find(database: sqlite3.Connection, octets: bytes) -> Found | None:
@@ -186,12 +194,21 @@ def _sweep(database: sqlite3.Connection, before: float) -> int:
     return count
 
 
-def _page(database: sqlite3.Connection, number: int) -> list[tuple[int, bytes, Row]]:
-    return [
-        (found, bytes(chain), Row(*values))
-        for found, chain, *values in database.execute(
-            f"SELECT number, chain, {_COLUMNS} FROM rows WHERE number > ?"  # noqa: S608
-            " ORDER BY number LIMIT ?",
-            (number, _PAGE),
-        )
-    ]
+def _page(database: sqlite3.Connection, number: int) -> list[tuple[int, object, Row]]:
+    # Text that is none is a row that does not fit, not a fault of the store.
+    database.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    try:
+        return [
+            (found, chain, Row(*values))
+            for found, chain, *values in database.execute(
+                f"SELECT number, chain, {_COLUMNS} FROM rows WHERE number > ?"  # noqa: S608
+                " ORDER BY number LIMIT ?",
+                (number, _PAGE),
+            )
+        ]
+    finally:
+        database.text_factory = str
+
+
+def _state(database: sqlite3.Connection, number: int) -> tuple[Head, list[tuple[int, object, Row]]]:
+    return _anchor(database), _page(database, number)
