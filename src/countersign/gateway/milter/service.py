@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.milter.session import PROGRESS_SECONDS, MilterSession
+from countersign.gateway.milter.ending import PROGRESS_SECONDS
+from countersign.gateway.milter.session import MilterSession
 from countersign.gateway.parts import Parts
 from countersign.rules.network import in_networks
 from countersign.transport.session import ListeningService

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
-from countersign.gateway.milter.message import MilterMessage, removals
-from countersign.gateway.submission.desk import Accepted, Submitted
-from countersign.mail.completion import NoAuthorError, missing_fields
+from countersign.gateway.milter.ending import NO_RECIPIENTS, Ending
+from countersign.gateway.milter.message import MilterMessage
 from countersign.protocol.milter.answers import Verdict
 from countersign.protocol.milter.codes import Stage
 from countersign.protocol.milter.events import (
@@ -29,7 +25,6 @@ from countersign.protocol.milter.packets import MilterSyntaxError
 from countersign.protocol.milter.server import MilterDialogue
 from countersign.protocol.reply import Reply, reply
 from countersign.rules.submission import normalise_user
-from countersign.storage.submission.entries import Front
 from countersign.transport.stream import Stream, StreamClosedError
 
 if TYPE_CHECKING:
@@ -45,10 +40,7 @@ SYMBOLS = {
     Stage.END_OF_HEADER: ("i",),
     Stage.END_OF_MESSAGE: ("i",),
 }
-PROGRESS_SECONDS = 10.0
-"""Between words to an MTA that waits for a decision."""
 _UNUSABLE_NAME = reply(550, "5.7.1", "The name that you signed in with cannot be used here")
-_NO_RECIPIENTS = reply(554, "5.5.1", "No valid recipients")
 
 
 class MilterSession:
@@ -180,104 +172,15 @@ class MilterSession:
     def _on_data(self) -> Reply | None:
         message = self._message
         if message is None or not message.recipients:
-            return _NO_RECIPIENTS if message is None else message.refusal or _NO_RECIPIENTS
+            return NO_RECIPIENTS if message is None else message.refusal or NO_RECIPIENTS
         return message.refusal
-
-    # -- the end of a message ----------------------------------------------------------------
 
     async def _on_end_of_message(self, rest: bytes) -> None:
         message, self._message = self._message, None
         if message is None:
-            self._dialogue.respond(_NO_RECIPIENTS)
+            self._dialogue.respond(NO_RECIPIENTS)
             return
         message.add_body(rest)
         message.finish()
-        answer = await self._end(message)
-        is_taken = answer is Verdict.CONTINUE
-        metrics = self._service.metrics
-        metrics.message("milter", "delivered" if is_taken else "refused", message.size)
-        metrics.submitted("milter", "accepted" if is_taken else "refused", message.recipients)
-
-    async def _end(self, message: MilterMessage) -> Verdict | Reply:
-        """Decide on a message and tell the MTA."""
-        if message.refusal is not None or not message.recipients:
-            return self._refuse(message.refusal or _NO_RECIPIENTS)
-        fields = [field.octets for field in message.fields]
-        try:
-            completing = self._missing(fields)
-        except NoAuthorError as error:
-            return self._refuse(reply(550, "5.6.0", str(error)))
-        asking = asyncio.ensure_future(
-            self._service.desk.accept(self._submitted(message, [*fields, *completing]))
-        )
-        try:
-            await self._wait_for(asking)
-            accepted = asking.result()
-            if isinstance(accepted, Reply):
-                return self._refuse(accepted)
-            self._change(message, accepted, completing)
-            self._dialogue.respond(Verdict.CONTINUE)
-            self._flush()
-        except BaseException:
-            # The MTA has no answer, and does not pass the message on.
-            await asyncio.shield(self._take_back(asking))
-            raise
-        log.info(
-            "message",
-            id=accepted.id,
-            queue_id=self._dialogue.macro("i"),
-            client=self._client_address,
-            recipients=message.recipients,
-            size=message.size,
-        )
-        return Verdict.CONTINUE
-
-    def _missing(self, fields: list[bytes]) -> tuple[bytes, ...]:
-        return missing_fields(
-            fields,
-            hostname=self._service.hostname,
-            identifier=secrets.token_hex(16),
-            at=datetime.now(UTC),
-        )
-
-    def _submitted(self, message: MilterMessage, fields: list[bytes]) -> Submitted:
-        return Submitted(
-            sender=message.sender,
-            client_address=self._client_address,
-            recipients=message.recipients,
-            size=message.size,
-            header=b"".join(fields),
-            body_hash=message.body_hash,
-            front=Front.MILTER,
-        )
-
-    async def _wait_for(self, asking: asyncio.Future[Accepted | Reply]) -> None:
-        while True:
-            done, _ = await asyncio.wait((asking,), timeout=self._service.progress_seconds)
-            if done:
-                return
-            self._dialogue.progress()
-            self._flush()
-
-    def _change(
-        self, message: MilterMessage, accepted: Accepted, completing: tuple[bytes, ...]
-    ) -> None:
-        kept = accepted.kept[: len(accepted.kept) - len(completing)]
-        for name, occurrence in removals(message.fields, kept):
-            self._dialogue.remove_field(name, occurrence)
-        for field in completing:
-            self._dialogue.add_field(field)
-        # Each on top of the one before, so that no MTA's idea of an index is relied on.
-        for field in reversed(accepted.added):
-            self._dialogue.insert_field(0, field)
-
-    def _refuse(self, refusal: Reply) -> Reply:
-        self._dialogue.respond(refusal)
-        with contextlib.suppress(StreamClosedError):
-            self._flush()
-        return refusal
-
-    async def _take_back(self, asking: asyncio.Future[Accepted | Reply]) -> None:
-        accepted = await asking
-        if isinstance(accepted, Accepted):
-            await self._service.desk.take_back(accepted)
+        ending = Ending(self._service, self._dialogue, self._flush, self._client_address)
+        await ending.decide(message)
