@@ -7,6 +7,7 @@ its length before it, so that no two rows read the same.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import ipaddress
 import struct
@@ -107,12 +108,10 @@ def unpack_id(octets: bytes) -> str:
 
 
 def _pack_address(text: str) -> bytes:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        address = None
-    if address is not None and str(address) == text:
-        return address.packed
+    with contextlib.suppress(ValueError):
+        packed = ipaddress.ip_address(text).packed
+        if _unpack_address(packed) == text:
+            return packed
     # A socket of this host, or an address with a zone: as it is, and never 4 or 16 octets.
     return b"\0" * 17 + text.encode()[:255]
 
