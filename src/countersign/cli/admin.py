@@ -12,13 +12,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from countersign.cli import admin_journal, admin_submission
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.rules.network import network_key
 from countersign.storage.opening import open_tables
 from countersign.storage.tables import Tables, TablesUnavailableError
 
-app = typer.Typer(help="See and lift blocks.", no_args_is_help=True)
+app = typer.Typer(
+    help="See and lift blocks; trace submitted messages; see locks and failed sign-ins.",
+    no_args_is_help=True,
+)
+app.command()(admin_journal.trace)
+app.add_typer(admin_journal.app, name="journal")
+app.command()(admin_submission.locks)
+app.command()(admin_submission.failures)
 console = Console()
 _Result = TypeVar("_Result")
 

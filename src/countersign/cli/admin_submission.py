@@ -1,0 +1,94 @@
+"""countersign admin locks, countersign admin failures: who may not send, who could not sign in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
+from countersign.cli.show import iso_time, show_table, show_time
+from countersign.storage.submission.opening import open_submission_tables
+from countersign.storage.submission.tables import Lock, LockReason, SubmissionTables
+from countersign.storage.tables import TablesUnavailableError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Result = TypeVar("_Result")
+
+
+def locks(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show which accounts may not send, since when and why.
+
+    To lift one: countersign users unlock USER
+    """
+    found = _with_tables(config, lambda tables: tables.locks())
+    rows = [
+        {
+            "user": lock.user,
+            "reason": lock.reason.value,
+            "since": iso_time(lock.since),
+            "used": lock.used,
+            "wanted": lock.wanted,
+            "limit": lock.limit,
+            "words": lock.words,
+        }
+        for lock in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    shown = [(lock.user, show_time(lock.since), lock.reason.value, _why(lock)) for lock in found]
+    show_table(("user", "since", "reason", "figures"), shown, "No account is locked.")
+
+
+def failures(
+    config: ConfigOption = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(min=1, help="Show this many at most.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest sign-ins that failed, the newest first."""
+    found = _with_tables(config, lambda tables: tables.recent_failures(limit))
+    if as_json:
+        rows = [
+            {
+                "time": iso_time(failure.at),
+                "user": failure.user,
+                "network": failure.network,
+                "reason": failure.reason,
+            }
+            for failure in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    shown = [(show_time(one.at), one.user, one.network, one.reason) for one in found]
+    show_table(("time", "user", "network", "reason"), shown, "No sign-in has failed.")
+
+
+def _why(lock: Lock) -> str:
+    if lock.reason is LockReason.ADMINISTRATOR:
+        return lock.words
+    return (
+        f"{lock.used} recipients in 24 hours; {lock.wanted} more would pass the limit {lock.limit}"
+    )
+
+
+def _with_tables(
+    config: ConfigOption, work: Callable[[SubmissionTables], Awaitable[_Result]]
+) -> _Result:
+    settings = read_config(config)
+
+    async def run() -> _Result:
+        directory = settings.state_directory / "submission"
+        tables = open_submission_tables(settings.storage.url, directory)
+        try:
+            return await work(tables)
+        finally:
+            await tables.aclose()
+
+    try:
+        return asyncio.run(run())
+    except TablesUnavailableError as error:
+        fail(f"the counts cannot be read: {error}", 1)
