@@ -60,6 +60,17 @@ class Metrics:
         self._octets = self._counter("message_octets", "Octets of messages", "service")
         self._blocks = self._counter("blocks", "Addresses blocked")
         self._deliveries = self._counter("deliveries", "Recipients delivered or not", "outcome")
+        self._sign_ins = self._counter("sign_ins", "Sign-ins of users ended", "outcome")
+        self._submissions = self._counter(
+            "submissions", "Messages that users submitted", "front", "outcome"
+        )
+        self._submitted_recipients = self._counter(
+            "submitted_recipients",
+            "Recipients of messages that users submitted",
+            "front",
+            "outcome",
+        )
+        self._locks = self._counter("account_locks", "Accounts locked by the daily limit")
         # Looking a labelled child up costs several times what adding to it does.
         self._child = cache(Counter.labels)
         self._open_child = cache(self._open.labels)
@@ -104,6 +115,19 @@ class Metrics:
     def delivered(self, outcome: str, recipients: int = 1) -> None:
         """Count recipients whose delivery to a receiver ended."""
         self._child(self._deliveries, outcome).inc(recipients)
+
+    def signed_in(self, outcome: str) -> None:
+        """Count a sign-in that ended, well or not (DESIGN §5)."""
+        self._child(self._sign_ins, outcome).inc()
+
+    def submitted(self, front: str, outcome: str, recipients: int) -> None:
+        """Count a message that a user submitted, passed on or not, and its recipients."""
+        self._child(self._submissions, front, outcome).inc()
+        self._child(self._submitted_recipients, front, outcome).inc(recipients)
+
+    def locked(self) -> None:
+        """Count an account that was locked by the daily limit."""
+        self._locks.inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_NAMESPACE, registry=self.registry)

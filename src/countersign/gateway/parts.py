@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from countersign.gateway.config import Config
 from countersign.gateway.metrics import Metrics
@@ -19,6 +20,9 @@ from countersign.storage.opening import open_tables
 from countersign.storage.tables import Tables
 from countersign.transport.resolver import Resolver
 
+if TYPE_CHECKING:
+    from countersign.gateway.submission.parts import SubmissionParts
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -32,9 +36,13 @@ class Parts:
     secret: bytes
     server_tls: ssl.SSLContext
     client_tls: ssl.SSLContext
+    submission: SubmissionParts | None = None
+    """None: users neither submit mail here nor by a milter."""
 
     async def close(self) -> None:
         """Release everything; the session rows of this process are deleted."""
+        if self.submission is not None:
+            await self.submission.close()
         await self.registry.aclose()
         await self.tables.aclose()
 
@@ -51,16 +59,27 @@ def open_parts(config: Config, metrics: Metrics | None = None) -> Parts:
     secret = load_secret(config.storage.secret_file, config.state_directory)
     server_tls, client_tls = server_context(config), client_context(config)
     registry = open_registry(config, resolver.client)
+    metrics = metrics or Metrics()
     return Parts(
         config=config,
         tables=open_tables(config.storage.url, config.state_directory),
         registry=registry,
         resolver=resolver,
-        metrics=metrics or Metrics(),
+        metrics=metrics,
         secret=secret,
         server_tls=server_tls,
         client_tls=client_tls,
+        submission=_open_submission(config, metrics),
     )
+
+
+def _open_submission(config: Config, metrics: Metrics) -> SubmissionParts | None:
+    if not (config.submission.enabled or config.milter.enabled):
+        return None
+    # Imported here: a worker without submission stays small.
+    from countersign.gateway.submission.parts import open_submission
+
+    return open_submission(config, metrics)
 
 
 def open_resolver(config: Config) -> Resolver:

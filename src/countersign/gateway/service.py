@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import socket
+from typing import Protocol, runtime_checkable
 
 
 class Service(Protocol):
@@ -20,3 +21,18 @@ class Service(Protocol):
 
         The listening sockets are closed already. When it returns, no dialogue is open.
         """
+
+
+class Listening(Protocol):
+    """What accepts connections."""
+
+    def close(self) -> None:
+        """Accept no more; those that are there go on."""
+
+
+@runtime_checkable
+class ListensItself(Protocol):
+    """A service that accepts connections by itself, for TLS before anything else."""
+
+    def listen(self, listener: socket.socket) -> Listening:
+        """Begin to accept the connections of a listening socket."""

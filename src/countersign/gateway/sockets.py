@@ -65,6 +65,11 @@ def listeners(config: Config) -> list[tuple[str, str]]:
         found += [("receiving", endpoint) for endpoint in config.receiving.listen]
     if config.sending.enabled:
         found += [("sending", endpoint) for endpoint in config.sending.listen]
+    if config.submission.enabled:
+        found += [("submission", endpoint) for endpoint in config.submission.listen]
+        found += [("submissions", endpoint) for endpoint in config.submission.listen_tls]
+    if config.milter.enabled:
+        found += [("milter", endpoint) for endpoint in config.milter.listen]
     return found
 
 
@@ -103,4 +108,5 @@ def _advice(service: str, endpoint: str, error: OSError) -> str:
         98: "another program listens there: stop it, or move it behind the gateway",
         99: "this host has no such address",
     }.get(error.errno or 0, "check the setting")
-    return f"{service}.listen {endpoint}: {error.strerror}; {advice}"
+    setting = {"submissions": "submission.listen_tls"}.get(service, f"{service}.listen")
+    return f"{setting} {endpoint}: {error.strerror}; {advice}"

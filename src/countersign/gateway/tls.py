@@ -14,6 +14,17 @@ class TlsError(Exception):
     """Certificate, key or authorities cannot be used; the text says what to do."""
 
 
+def users_context(config: Config) -> ssl.SSLContext:
+    """Return the context for users' mail programs. Raises :class:`TlsError`.
+
+    No certificate is asked for: a mail program that has one would bother its user.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_own_certificate(context, config)
+    return context
+
+
 def server_context(config: Config) -> ssl.SSLContext:
     """Return the context for STARTTLS as a server. Raises :class:`TlsError`.
 

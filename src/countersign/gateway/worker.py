@@ -15,7 +15,7 @@ import uvloop
 
 from countersign.gateway.config import Config
 from countersign.gateway.parts import Parts, open_parts
-from countersign.gateway.service import Service
+from countersign.gateway.service import Listening, ListensItself, Service
 from countersign.storage.tables import TablesUnavailableError
 
 log = structlog.get_logger()
@@ -46,11 +46,46 @@ def run_worker(
 
 def default_factories() -> dict[str, ServiceFactory]:
     """Return the gateway's services by name."""
-    # Imported here: a supervisor, which needs only the names, stays small.
+    return {
+        "receiving": _receiving,
+        "sending": _sending,
+        "submission": _submission,
+        "submissions": _submissions,
+        "milter": _milter,
+    }
+
+
+# Each is imported where it is made: a worker holds only what it serves.
+
+
+def _receiving(parts: Parts) -> Service:
     from countersign.gateway.receiving.service import ReceivingService
+
+    return ReceivingService(parts)
+
+
+def _sending(parts: Parts) -> Service:
     from countersign.gateway.sending.service import SendingService
 
-    return {ReceivingService.name: ReceivingService, SendingService.name: SendingService}
+    return SendingService(parts)
+
+
+def _submission(parts: Parts) -> Service:
+    from countersign.gateway.submission.service import SubmissionService
+
+    return SubmissionService(parts)
+
+
+def _submissions(parts: Parts) -> Service:
+    from countersign.gateway.submission.service import SubmissionsService
+
+    return SubmissionsService(parts)
+
+
+def _milter(parts: Parts) -> Service:
+    from countersign.gateway.milter.service import MilterService
+
+    return MilterService(parts)
 
 
 async def _work(config: Config, inherited: Inherited, factories: dict[str, ServiceFactory]) -> None:
@@ -66,9 +101,7 @@ async def _work(config: Config, inherited: Inherited, factories: dict[str, Servi
     for service in services.values():
         await service.start()
     servers = [
-        await loop.create_server(
-            services[name].protocol, sock=socket.socket(fileno=descriptor), backlog=BACKLOG
-        )
+        await _listen(services[name], socket.socket(fileno=descriptor))
         for name, descriptor in inherited.sockets
     ]
     sweeping = asyncio.create_task(_sweep(parts))
@@ -81,6 +114,13 @@ async def _work(config: Config, inherited: Inherited, factories: dict[str, Servi
     await asyncio.gather(*(one.drain(config.shutdown_timeout) for one in services.values()))
     sweeping.cancel()
     await parts.close()
+
+
+async def _listen(service: Service, listener: socket.socket) -> Listening:
+    if isinstance(service, ListensItself):
+        return service.listen(listener)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(service.protocol, sock=listener, backlog=BACKLOG)
 
 
 def _on_lifeline(descriptor: int, stop: asyncio.Event) -> None:

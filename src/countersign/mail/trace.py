@@ -21,6 +21,7 @@ class Transfer:
     hello: str
     """Name or address literal that the client gave."""
     client_address: str
+    """Empty: the client is not named at all, as users' mail programs are not."""
     receiver: str
     """Our hostname."""
     protocol: str
@@ -35,11 +36,13 @@ class Transfer:
 
 def received_field(transfer: Transfer) -> bytes:
     """Return a Received field, with CRLF."""
-    literal = _address_literal(transfer.client_address)
-    using = f"\r\n\t(using {transfer.tls})" if transfer.tls else ""
+    using = f"(using {transfer.tls})\r\n\t" if transfer.tls else ""
+    client = ""
+    if transfer.client_address:
+        client = f"from {transfer.hello} ({_address_literal(transfer.client_address)})\r\n\t"
     return (
-        f"Received: from {transfer.hello} ({literal}){using}\r\n"
-        f"\tby {transfer.receiver} with {transfer.protocol} id {transfer.identifier};\r\n"
+        f"Received: {client}{using}"
+        f"by {transfer.receiver} with {transfer.protocol} id {transfer.identifier};\r\n"
         f"\t{format_datetime(transfer.at)}\r\n"
     ).encode("utf-8", "replace")
 

@@ -166,6 +166,10 @@ class ClientDialogue:
         """RSET."""
         return self._command(Sent.RESET, "RSET")
 
+    def noop(self) -> bytes:
+        """NOOP."""
+        return self._command(Sent.OTHER, "NOOP")
+
     def quit(self) -> bytes:
         """QUIT."""
         return self._command(Sent.QUIT, "QUIT")

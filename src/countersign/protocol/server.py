@@ -93,9 +93,10 @@ class _State(Enum):
 class ServerDialogue:
     """One client's dialogue, from the greeting to the end."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, *, in_tls: bool = False) -> None:
+        """``in_tls``: the connection is inside TLS before anything is said (RFC 8314 §3.3)."""
         self.settings = settings
-        self.in_tls = False
+        self.in_tls = in_tls
         self.hello: Hello | None = None
         self.recipients = 0
         """Recipients accepted in this transaction."""

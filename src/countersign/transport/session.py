@@ -46,6 +46,21 @@ class Counting(Protocol):
         """Count a client that was refused."""
 
 
+class Session(Protocol):
+    """What a listening service asks of a session."""
+
+    deadline: float
+
+    async def run(self) -> None:
+        """Run the dialogue to its end; never raises but for cancellation."""
+
+    def leave(self) -> None:
+        """End after the current transaction (graceful stop)."""
+
+    def expire(self) -> None:
+        """End now: the deadline has passed."""
+
+
 class ServerSession(ABC):
     """One client's connection. Subclasses answer its events."""
 
@@ -59,7 +74,7 @@ class ServerSession(ABC):
     ) -> None:
         """``command_timeout``: seconds to wait for the client's next octets."""
         self.stream = stream
-        self.dialogue = ServerDialogue(settings)
+        self.dialogue = ServerDialogue(settings, in_tls=stream.tls() is not None)
         self.client_address, self.client_port = stream.peer()
         self.local_address, self.local_port = stream.local()
         self.deadline = 0.0
@@ -187,15 +202,21 @@ class ListeningService(ABC):
         self.metrics = metrics
         self._max_connections = max_connections
         self._max_per_network = max_per_network
-        self._sessions: dict[ServerSession, asyncio.Task[None]] = {}
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._handshakes = 0
         self._per_network: Counter[str] = Counter()
         self._watch: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
     @abstractmethod
-    def make_session(self, stream: Stream) -> ServerSession:
+    def make_session(self, stream: Stream) -> Session:
         """Return the session of a new connection."""
+
+    def turn_away(self, stream: Stream) -> None:
+        """End a connection for which there is no room."""
+        stream.write(TOO_MANY.encode())
+        stream.close()
 
     def is_exempt(self, client_address: str) -> bool:
         """Tell whether a client is above the limit for its network."""
@@ -203,7 +224,7 @@ class ListeningService(ABC):
 
     def protocol(self) -> asyncio.Protocol:
         """Return the protocol object of one accepted connection."""
-        return Stream(self._connected)
+        return Stream(self.connected)
 
     async def start(self) -> None:
         """Begin to watch deadlines."""
@@ -223,13 +244,29 @@ class ListeningService(ABC):
         if self._watch is not None:
             self._watch.cancel()
 
-    def _connected(self, stream: Stream) -> None:
+    def admit_handshake(self, address: str) -> contextlib.ExitStack | None:
+        """Count a handshake that goes before a session until the stack is closed; None: no room."""
+        network = network_key(address) if address else ""
+        if not self._has_room(address, network):
+            self.metrics.refusal("too-many-connections")
+            return None
+        self._handshakes += 1
+        self._per_network[network] += 1
+        counted = contextlib.ExitStack()
+        counted.callback(self._handshake_ended, network)
+        return counted
+
+    def _handshake_ended(self, network: str) -> None:
+        self._handshakes -= 1
+        self._leave(network)
+
+    def connected(self, stream: Stream) -> None:
+        """Begin a session, or turn the client away if there are too many."""
         address, _ = stream.peer()
         network = network_key(address) if address else ""
         if not self._has_room(address, network):
             self.metrics.refusal("too-many-connections")
-            stream.write(TOO_MANY.encode())
-            stream.close()
+            self.turn_away(stream)
             return
         session = self.make_session(stream)
         self._per_network[network] += 1
@@ -240,20 +277,23 @@ class ListeningService(ABC):
         task.add_done_callback(lambda _task: self._disconnected(session, network))
 
     def _has_room(self, address: str, network: str) -> bool:
-        if len(self._sessions) >= self._max_connections:
+        if len(self._sessions) + self._handshakes >= self._max_connections:
             return False
         if self._max_per_network is None or self.is_exempt(address):
             return True
         return self._per_network[network] < self._max_per_network
 
-    def _disconnected(self, session: ServerSession, network: str) -> None:
+    def _disconnected(self, session: Session, network: str) -> None:
         del self._sessions[session]
-        self._per_network[network] -= 1
-        if not self._per_network[network]:
-            del self._per_network[network]
+        self._leave(network)
         self.metrics.disconnected(self.name)
         if not self._sessions:
             self._idle.set()
+
+    def _leave(self, network: str) -> None:
+        self._per_network[network] -= 1
+        if not self._per_network[network]:
+            del self._per_network[network]
 
     async def _watch_deadlines(self) -> None:
         # One look a second at all sessions is far cheaper than a timer for each command.
@@ -266,4 +306,4 @@ class ListeningService(ABC):
                     session.expire()
 
 
-__all__ = ["OK", "Counting", "ListeningService", "ServerSession"]
+__all__ = ["OK", "Counting", "ListeningService", "ServerSession", "Session"]

@@ -14,6 +14,9 @@ from countersign.protocol.reply import Reply, reply
 
 UNAVAILABLE = reply(451, "4.3.0", "The mail system behind this gateway is out of reach, try later")
 
+FATE_UNKNOWN = reply(451, "4.3.0", "The mail system behind this gateway was lost, try again later")
+"""The connection broke after the message had gone out whole: it may have been taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
@@ -49,7 +52,13 @@ class BackendSession(Protocol):
         """Pass a piece of the content; trouble shows in :meth:`end_of_content`."""
 
     async def end_of_content(self) -> Reply:
-        """End the content; a positive reply means that the message is safe."""
+        """End the content; a positive reply means that the message is safe.
+
+        Returns :data:`FATE_UNKNOWN` itself if it may be, or may not.
+        """
+
+    async def keep_alive(self) -> None:
+        """Keep the transaction from timing out while the content is waited for elsewhere."""
 
     async def abandon(self) -> None:
         """Make sure that a message half passed is not delivered."""

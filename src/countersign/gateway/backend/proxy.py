@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from countersign.gateway.backend.interface import UNAVAILABLE, ClientFacts
+from countersign.gateway.backend.interface import FATE_UNKNOWN, UNAVAILABLE, ClientFacts
 from countersign.gateway.backend.settings import Backend as BackendSettings
 from countersign.gateway.backend.settings import BackendKind, ClientInformation
 from countersign.protocol.command import Envelope
@@ -182,7 +182,7 @@ class ProxyBackend:
             "PROTO": "ESMTP" if client.extended else "SMTP",
             "HELO": client.hello,
             # What a connection was told of another user must not stay (Postfix: XCLIENT_README).
-            "LOGIN": _xtext(client.login) or "[UNAVAILABLE]",
+            "LOGIN": client.login or "[UNAVAILABLE]",
         }
         attributes = {name: known[name] for name in offered if name in known}
         accepted = await conversation.command(conversation.dialogue.xclient(attributes))
@@ -264,14 +264,23 @@ class ProxySession:
         conversation, self._dirty = self._conversation, False
         if conversation is None or self._failure is not None:
             return self._lost(self._failure or ConversationError("no connection"))
+        dialogue = conversation.dialogue
+        last = dialogue.content(bytes(self._held)) + dialogue.end_of_content()
+        self._held.clear()
         try:
-            dialogue = conversation.dialogue
-            last = dialogue.content(bytes(self._held)) + dialogue.end_of_content()
-            self._held.clear()
             conversation.send(last)
-            return self._noted(await conversation.reply(patience=2))
         except ConversationError as error:
             return self._lost(error)
+        try:
+            return self._noted(await conversation.reply(patience=2))
+        except ConversationError as error:
+            self._lost(error)
+            return FATE_UNKNOWN
+
+    async def keep_alive(self) -> None:
+        """Say NOOP to the MTA; trouble shows at the next step."""
+        if self._conversation is not None and self._dirty:
+            await self._command(self._conversation.dialogue.noop())
 
     async def abandon(self) -> None:
         """Cut the connection: without the final dot the MTA discards the message."""
@@ -345,11 +354,3 @@ class ProxySession:
 def _require(answer: Reply, what: str) -> None:
     if not answer.is_positive:
         raise ConversationError(f"the backend refused {what}: {answer}")
-
-
-def _xtext(text: str) -> str:
-    """Return text as an attribute of XCLIENT is written (RFC 3461 §4)."""
-    return "".join(
-        chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
-        for octet in text.encode()
-    )

@@ -129,6 +129,9 @@ class MaildirSession:
             return DISK_TROUBLE
         return await asyncio.to_thread(self._deliver, copy, maildirs)
 
+    async def keep_alive(self) -> None:
+        """Nothing here times out."""
+
     async def abandon(self) -> None:
         """Remove the copy in tmp/."""
         copy, self._copy = self._copy, None

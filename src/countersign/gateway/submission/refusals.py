@@ -14,10 +14,20 @@ class Refusals:
     unavailable = reply(451, "4.3.0", "Cannot be counted at the moment, please try again later")
     not_signed_in = reply(530, "5.7.0", "Sign in first: mail is taken from this server's users")
     in_clear = reply(538, "5.7.11", "A password is taken inside TLS only: use STARTTLS first")
+    cannot_sign_in = reply(454, "4.3.0", "Passwords cannot be checked now, try again later")
 
     def __init__(self, config: Config) -> None:
         """Take who is to be asked from the configuration."""
         self._who = config.administrator.contact or "your mail administrator"
+
+    def rejected(self, reason: str) -> Reply:
+        """Refuse a sign-in; ``reason`` as the source gave it. What was wrong is not told."""
+        if reason == "limited":
+            words = "Too many failed sign-ins from your address, try again later"
+            return reply(454, "4.7.0", words)
+        if reason == "syntax":
+            return reply(501, "5.5.2", "That is not how this mechanism goes")
+        return reply(535, "5.7.8", "User or password is wrong")
 
     def too_many(self, limits: Limits) -> Reply:
         """Refuse a message with more recipients than one may have (DESIGN §5)."""
