@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 _PIECE = 64 * 1024
 """Octets worked on at a time: what bounds the memory, whatever the caller feeds."""
 _EMPTY_LINES = b"\r\n" * 4096
-_SPACES = bytes.maketrans(b"\t", b" ")
+_SPACES = re.compile(rb"  +")
 
 
 class BodyHasher:
@@ -45,9 +46,7 @@ class BodyHasher:
         return final.digest()
 
     def _take(self, content: bytes) -> None:
-        text = (self._held + content).translate(_SPACES)
-        while b"  " in text:
-            text = text.replace(b"  ", b" ")
+        text = _SPACES.sub(b" ", (self._held + content).replace(b"\t", b" "))
         text = text.replace(b" \r\n", b"\r\n")
         # What the next octets may make disappear, or complete: " ", "\r" or " \r".
         kept = text.removesuffix(b"\r").removesuffix(b" ")
