@@ -18,6 +18,8 @@ from countersign.cli.common import fail, read_config
 from countersign.gateway.config import Config
 from countersign.gateway.submission.settings import SourceKind
 from countersign.rules.submission import normalise_user
+from countersign.settings.log import configure_log
+from countersign.settings.values import Log
 from countersign.storage.tables import TablesUnavailableError
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ def with_users(path: Path, work: Callable[[Users], Awaitable[_Result]]) -> _Resu
     from countersign.storage.submission.account_rows import UserError
 
     config = read_config(path)
+    # What matters is said by the command itself.
+    configure_log(Log(level="error", format="console"))
 
     async def run() -> _Result:
         users = Users(config)

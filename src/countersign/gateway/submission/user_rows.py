@@ -32,6 +32,7 @@ MAX_ROWS: Final = 200_000
 MAX_PASSWORD: Final = 1024
 
 _Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+_TOO_MANY: Final = 'more fields than columns: put "…" around what has a comma, such as a hash'
 _CLEAR: Final = ("PLAIN", "CLEARTEXT", "CLEAR")
 _ARGON2: Final = ("ARGON2ID", "ARGON2")
 
@@ -220,11 +221,11 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, UserRow | str]]:
             return
         for values in reader:
             if "more" in values:
-                yield reader.line_num, "there are more fields than columns"
+                yield reader.line_num, _TOO_MANY
                 continue
             yield reader.line_num, _checked(values={key: one for key, one in values.items() if one})
     except csv.Error as error:
-        yield reader.line_num, f"this is no CSV: {error}"
+        yield max(1, reader.line_num), f"this is no CSV: {error}"
 
 
 def _checked(*, values: dict[str, str] | None = None, line_json: str = "") -> UserRow | str:
