@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from countersign.storage.submission.sqlite_file import Schema, connect, explain
+from countersign.storage.submission.sqlite_file import Schema, connect, explain, identity
 from countersign.storage.tables import TablesUnavailableError
 
 Result = TypeVar("Result")
@@ -73,6 +73,7 @@ class Batches:
         self._schema = schema
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
+        self._identity: tuple[int, int] | None = None
         self._connection: sqlite3.Connection | None = self._connect()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._closed = False
@@ -140,26 +141,36 @@ class Batches:
     def _do(self, batch: Sequence[_Waiting]) -> None:
         writes = any(waiting.writes for waiting in batch)
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            connection = self._connection
+            connection = self._current()
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             for waiting in batch:
-                _do_one(connection, waiting)
+                _do_one(connection, waiting, self._path)
             connection.execute("COMMIT")
+            if not any(isinstance(waiting.error, TablesUnavailableError) for waiting in batch):
+                return
         except Exception as error:
             for waiting in batch:
                 waiting.error = _translated(error, self._path)
-            # Opened anew for the next batch: the disk may have room again, or be another.
-            self._disconnect()
+        # Opened anew for the next batch: the disk may have room again, or the file be repaired.
+        self._disconnect()
+
+    def _current(self) -> sqlite3.Connection:
+        """Return the connection to the file that now has the name: it may have been restored."""
+        if self._connection is not None and identity(self._path) == self._identity:
+            return self._connection
+        self._disconnect()
+        self._connection = self._connect()
+        return self._connection
 
     def _connect(self) -> sqlite3.Connection:
-        return connect(
+        connection = connect(
             self._path,
             self._schema,
             synchronous=self._synchronous,
             busy_timeout=self._busy_timeout,
         )
+        self._identity = identity(self._path)
+        return connection
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -169,7 +180,7 @@ class Batches:
             self._connection = None
 
 
-def _do_one(connection: sqlite3.Connection, waiting: _Waiting) -> None:
+def _do_one(connection: sqlite3.Connection, waiting: _Waiting, path: Path) -> None:
     connection.execute("SAVEPOINT operation")
     try:
         waiting.result = waiting.operation(connection)
@@ -180,7 +191,7 @@ def _do_one(connection: sqlite3.Connection, waiting: _Waiting) -> None:
         connection.execute("ROLLBACK TO operation")
         waiting.error = error
         if isinstance(error, sqlite3.Error):
-            waiting.error = TablesUnavailableError(explain(error))
+            waiting.error = _translated(error, path)
     connection.execute("RELEASE operation")
 
 

@@ -37,6 +37,15 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return which file has a name now; None: none has."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def connect(
     path: Path, schema: Schema, *, synchronous: str, busy_timeout: float
 ) -> sqlite3.Connection:
