@@ -128,10 +128,11 @@ class SubmissionSession(ServerSession):
             return
         parameters = self._service.backend.parameters
         lines = [hostname, "PIPELINING", f"SIZE {self._service.settings.max_message_size}"]
+        # Not the last line: there are clients that do not find it there.
+        lines += self.dialogue.extensions
         lines += ["ENHANCEDSTATUSCODES", "8BITMIME"]
         lines += ["SMTPUTF8"] if "SMTPUTF8" in parameters else []
         lines += ["DSN"] if "NOTIFY" in parameters else []
-        lines += self.dialogue.extensions
         answer = Reply(250, tuple(lines))
         self.dialogue.respond_to_hello(answer, parameters=parameters | {"BODY"})
 
