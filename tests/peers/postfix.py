@@ -69,11 +69,13 @@ class Postfix:
         *,
         settings: dict[str, Any] | None = None,
         smtpd_options: dict[str, str] | None = None,
+        services: str = "",
         prefix: Sequence[str] = (),
     ) -> None:
         """``listen``: ADDRESS:PORT; ``settings``: of main.cf; ``smtpd_options``: -o of smtpd;
 
-        ``prefix``: command that starts what follows it, as `mounts.with_resolver` gives.
+        ``services``: more lines of master.cf; ``prefix``: command that starts what follows it, as
+        `mounts.with_resolver` gives.
         """
         self.hostname = hostname
         self.listen = listen
@@ -83,6 +85,7 @@ class Postfix:
         self.config = self.directory / "config"
         self._settings = settings or {}
         self._smtpd_options = smtpd_options or {}
+        self._services = services
         self._prefix = prefix
 
     def __enter__(self) -> Postfix:
@@ -178,7 +181,7 @@ class Postfix:
         (self.config / "main.cf").write_text("".join(lines))
         options = "".join(f"\n  -o {name}={value}" for name, value in self._smtpd_options.items())
         (self.config / "master.cf").write_text(
-            MASTER.format(listen=self.listen, smtpd_options=options)
+            MASTER.format(listen=self.listen, smtpd_options=options) + self._services
         )
 
     def _postfix(self, command: str) -> None:

@@ -19,6 +19,7 @@ from countersign.cli.configurations import (
 from countersign.cli.dns_servers.commands import add_commands
 from countersign.cli.dnswl import Filter, dnswl_snippet
 from countersign.cli.snippets import exim_snippet, postfix_snippet
+from countersign.cli.submission_snippets import sendmail_snippet
 from countersign.cli.units import Unit, systemd_unit
 from countersign.gateway.config import Config
 
@@ -88,6 +89,12 @@ def print_systemd(
 def print_postfix(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print what to add to Postfix's main.cf and master.cf, for this configuration."""
     _print_snippet(postfix_snippet, config)
+
+
+@app.command("sendmail")
+def print_sendmail(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print what to add to sendmail.mc, so that Sendmail asks the gateway about its users' mail."""
+    _print_snippet(sendmail_snippet, config)
 
 
 @app.command("exim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from countersign.cli.submission_snippets import postfix_behind_listener, postfix_milter
 from countersign.gateway.backend.settings import BackendKind, ClientInformation
 from countersign.gateway.config import Config
 
@@ -13,6 +14,10 @@ def postfix_snippet(config: Config) -> str:
         parts.append(_postfix_receiving(config))
     if config.sending.enabled:
         parts.append(_postfix_sending(config))
+    if config.submission.enabled:
+        parts.append(postfix_behind_listener(config))
+    if config.milter.enabled:
+        parts.append(postfix_milter(config))
     return "\n".join(parts)
 
 

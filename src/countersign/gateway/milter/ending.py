@@ -67,6 +67,7 @@ class Ending:
         except HeaderFaultError as error:
             return self._refuse(reply(550, "5.6.0", str(error)))
         submitted = self._submitted(message, completed)
+        queue_id = self._dialogue.macro("i")
         asking = asyncio.ensure_future(self._service.desk.accept(submitted))
         try:
             await self._wait_for(asking)
@@ -83,7 +84,7 @@ class Ending:
         log.info(
             "message",
             id=accepted.id,
-            queue_id=self._dialogue.macro("i"),
+            queue_id=queue_id,
             client=self._client_address,
             recipients=message.recipients,
             size=message.size,
