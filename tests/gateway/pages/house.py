@@ -72,14 +72,15 @@ class House:
             await self.tables.aclose()
 
     async def _wait(self, serving: asyncio.Task[None]) -> None:
-        async with httpx.AsyncClient(verify=False) as client:
-            for _ in range(200):
-                if serving.done():
-                    serving.result()
-                with contextlib.suppress(httpx.TransportError):
-                    await client.get(self.url)
-                    return
-                await asyncio.sleep(0.05)
+        host, _, port = self.config.pages.listen.rpartition(":")
+        for _ in range(200):
+            if serving.done():
+                serving.result()
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
         raise AssertionError("the pages do not answer")
 
     # -- what happened -------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class House:
         await self.accounts.add([new], Deed("test", self.clock()))
 
     async def sent(self, user: str, recipients: int, *, hours_ago: float = 0.0) -> None:
-        """Let a message be counted and written down, or its sender be locked."""
+        """Let a message be counted and written down; to be called for the oldest first."""
         at = self.clock() - hours_ago * 3600
         limit = self.config.limits.recipients_per_day
         await self.tables.reserve(user, recipients, limit, at)

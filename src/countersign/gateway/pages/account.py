@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -20,9 +22,21 @@ from countersign.storage.submission.tables import SignInFailure
 pages = Pages()
 
 MESSAGES = 20
-FAILURES = 20
+RUNS = 20
 _LOOKED_AT = 2000
 """Failed sign-ins of all accounts among which one's own are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Failures one after the other, of one kind and from one network."""
+
+    network: str
+    reason: str
+    count: int
+    first: float
+    last: float
+    """Seconds since the epoch."""
 
 
 @pages.get("/", allow=Allow.USER)
@@ -57,7 +71,18 @@ async def _messages(visit: Visit) -> Sequence[Found]:
     return [one for one in found if one is not None]
 
 
-async def _failures(visit: Visit) -> Sequence[SignInFailure]:
+async def _failures(visit: Visit) -> Sequence[Run]:
     name = counted_name(visit.user)
     found = await visit.parts.tables.recent_failures(_LOOKED_AT)
-    return [one for one in found if counted_name(one.user) == name][:FAILURES]
+    return runs([one for one in found if counted_name(one.user) == name])[:RUNS]
+
+
+def runs(failures: Sequence[SignInFailure]) -> list[Run]:
+    """Return runs of failures. Newest first, as the failures are."""
+    made = []
+    for (network, reason), group in itertools.groupby(
+        failures, lambda one: (one.network, one.reason)
+    ):
+        times = [one.at for one in group]
+        made.append(Run(network, reason, len(times), times[-1], times[0]))
+    return made

@@ -34,12 +34,11 @@ _MODULES = (signing, account, senders, sign_ins, records)
 
 
 def make_app(parts: PagesParts) -> Starlette:
-    """Return the application. ``app.state.paths`` are its paths."""
+    """Return the application."""
     environment()
     found: dict[str, dict[str, Page]] = {}
-    for module in _MODULES:
-        for page in module.pages.all:
-            found.setdefault(page.path, {})[page.method] = page
+    for page in all_pages():
+        found.setdefault(page.path, {})[page.method] = page
     paths = [Path(parts, path, pages) for path, pages in found.items()]
     anything = "/{path:path}"
     get = Page("GET", anything, Allow.ANYBODY, _nothing_here)
@@ -54,8 +53,12 @@ def make_app(parts: PagesParts) -> Starlette:
         middleware=_layers(parts),
     )
     app.router.redirect_slashes = False
-    app.state.paths = paths
     return app
+
+
+def all_pages() -> list[Page]:
+    """Return all that modules have declared."""
+    return [page for module in _MODULES for page in module.pages.all]
 
 
 def _layers(parts: PagesParts) -> list[Middleware]:

@@ -45,7 +45,7 @@ class Sessions:
         """Begin a session; return its cookie, which nobody has seen before."""
         self._forget_what_ended()
         of_user = [cookie for cookie, one in self._open.items() if one.user == user]
-        for cookie in of_user[: len(of_user) - MAX_OF_USER + 1]:
+        for cookie in of_user[: max(0, len(of_user) - MAX_OF_USER + 1)]:
             del self._open[cookie]
         if len(self._open) >= MAX_SESSIONS:
             self._open.popitem(last=False)
