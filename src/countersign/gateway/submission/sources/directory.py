@@ -6,11 +6,11 @@ Search, then bind (RFC 4513 §5.1.3). Whatever is not a plain yes or no raises
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,7 @@ class Directory:
         self._settings = settings
         # ldap3 takes whole seconds.
         self._timeout = max(1, math.ceil(settings.timeout))
-        self._server = Server(
-            settings.url,
-            tls=_CheckedTls(settings),
-            get_info=NONE,
-            connect_timeout=self._timeout,
-        )
+        self._tls = _CheckedTls(settings)
 
     def ask(self, name: str, password: str) -> Finding:
         """Look an entry up and try its password. Raises :class:`SourceUnavailableError`."""
@@ -66,29 +61,34 @@ class Directory:
             dn, user = found
             return Finding(user, is_right=self._bind(connection, dn, password))
 
-    @contextmanager
+    @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
         try:
             connection = self._connection()
             try:
                 connection.open()
-                if self._settings.start_tls and not self._server.ssl:
+                if self._settings.start_tls and not connection.server.ssl:
                     connection.start_tls()
                 yield connection
             finally:
-                connection.unbind()
-        except (LDAPException, OSError, ssl.SSLError) as error:
-            raise SourceUnavailableError(
-                f"directory {self._server.name}: {_words(error)}"
-            ) from error
+                # It may be broken already, which is told by what broke it.
+                with contextlib.suppress(LDAPException, OSError):
+                    connection.unbind()
+        except SourceUnavailableError:
+            raise
+        except Exception as error:
+            # Octets that are no LDAP make ldap3 and its decoder fail in many ways.
+            raise SourceUnavailableError(f"directory: {_words(error)}") from error
 
     def _connection(self) -> Connection:
         settings = self._settings
+        # One for each question: ldap3 leaves the addresses of one that was away alone for minutes.
+        server = Server(settings.url, tls=self._tls, get_info=NONE, connect_timeout=self._timeout)
         who: dict[str, Any] = {"authentication": ANONYMOUS}
         if settings.bind_dn:
             who = {"authentication": SIMPLE, "user": settings.bind_dn, "password": self._own()}
         return Connection(
-            self._server,
+            server,
             **who,
             client_strategy=SYNC,
             read_only=True,
@@ -138,11 +138,15 @@ class Directory:
     def _bind(self, connection: Connection, dn: str, password: str) -> bool:
         if not dn:
             raise SourceUnavailableError("directory: an entry has no name")
-        connection.rebind(user=dn, password=password.encode(), authentication=SIMPLE)
-        code = connection.result["result"]
-        if code not in (_SUCCESS, *_NO_CREDENTIALS):
-            raise SourceUnavailableError(f"directory: bind: {_described(connection)}")
-        return bool(code == _SUCCESS)
+        is_bound = connection.rebind(user=dn, password=password.encode(), authentication=SIMPLE)
+        result = connection.result
+        if result["type"] != "bindResponse":
+            raise SourceUnavailableError("directory: a bind has no answer")
+        if is_bound and result["result"] == _SUCCESS:
+            return True
+        if not is_bound and result["result"] in _NO_CREDENTIALS:
+            return False
+        raise SourceUnavailableError(f"directory: bind: {_described(connection)}")
 
     def _nobody(self) -> str:
         return f"cn={escape_rdn(secrets.token_hex(8))},{self._settings.base}"
