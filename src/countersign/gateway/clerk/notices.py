@@ -13,12 +13,9 @@ from typing import Final
 
 import structlog
 
-from countersign.gateway.backend.interface import BackendSession, ClientFacts
-from countersign.gateway.backend.proxy import ProxyBackend
-from countersign.gateway.clerk.letter import RECENT_SECONDS, administrator_of, lock_letter
+from countersign.gateway.clerk.letter import RECENT_SECONDS, lock_letter
+from countersign.gateway.clerk.posting import LetterRefusedError, Post
 from countersign.gateway.config import Config
-from countersign.protocol.command import Envelope
-from countersign.protocol.reply import Reply
 from countersign.storage.submission.entries import Entry
 from countersign.storage.submission.tables import Lock, SubmissionTables
 from countersign.storage.submission.turn import Turn
@@ -31,19 +28,9 @@ LOOK_SECONDS: Final = 5.0
 MAX_BACK_OFF: Final = 300.0
 """Seconds between two tries, at most, while the MTA takes no letter."""
 TURN_SECONDS: Final = 120.0
-LETTER_SECONDS: Final = 60.0
-"""One letter may take so long: well within the turn."""
 
 Recent = Callable[[str, float, float], Awaitable[Sequence[Entry]]]
 """Returns a user's entries of the journal between two times, the oldest first."""
-
-
-class LetterRefusedError(Exception):
-    """The MTA did not take a letter."""
-
-    def __init__(self, answer: Reply) -> None:
-        super().__init__(str(answer))
-        self.is_permanent = answer.is_permanent
 
 
 class Notices:
@@ -64,7 +51,7 @@ class Notices:
         self._turn = turn
         self._recent = recent
         self._clock = clock
-        self._backend = ProxyBackend(config.submission.backend, config.hostname)
+        self._post = Post(config)
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Tell of locks until cancelled. look_seconds: how often to look for new ones."""
@@ -79,7 +66,7 @@ class Notices:
                     log.error("administrator not told of lock yet", reason=str(error))
                 await asyncio.sleep(min(MAX_BACK_OFF, look_seconds * 2**failures))
         finally:
-            await self._backend.close()
+            await self._post.aclose()
 
     async def tell_all(self) -> int:
         """Tell of all that is untold; return how many letters were taken.
@@ -102,7 +89,7 @@ class Notices:
             if not await self._turn.take(TURN_SECONDS):
                 break
             try:
-                await self._send(await self._letter(lock))
+                await self._post.send(await self._letter(lock))
             except LetterRefusedError as error:
                 if not error.is_permanent:
                     raise
@@ -123,34 +110,3 @@ class Notices:
             recent = None
         is_lifted = current is None or current.since != lock.since
         return lock_letter(self._config, lock, recent, is_lifted=is_lifted, now=self._clock())
-
-    async def _send(self, letter: bytes) -> None:
-        """Hand a letter to the MTA; returns after its 250. Raises :class:`LetterRefusedError`."""
-        session = self._backend.session()
-        try:
-            async with asyncio.timeout(LETTER_SECONDS):
-                await self._converse(session, letter)
-        except TimeoutError:
-            await session.abandon()
-            raise LetterRefusedError(_TIMED_OUT) from None
-        finally:
-            await session.close()
-
-    async def _converse(self, session: BackendSession, letter: bytes) -> None:
-        name = self._config.hostname
-        facts = ClientFacts("127.0.0.1", 0, "127.0.0.1", 0, name, extended=True)
-        recipient = Envelope(None, f"<{administrator_of(self._config)}>")
-        # The null sender: what cannot be delivered is not returned to us (RFC 3834 §4).
-        _require(await session.mail(facts, Envelope(None, "<>")))
-        _require(await session.rcpt(recipient))
-        _require(await session.data(), intermediate=True)
-        await session.content(letter)
-        _require(await session.end_of_content())
-
-
-_TIMED_OUT = Reply(451, ("4.4.2 the mail system did not take the letter in time",))
-
-
-def _require(answer: Reply, *, intermediate: bool = False) -> None:
-    if not (answer.is_intermediate if intermediate else answer.is_positive):
-        raise LetterRefusedError(answer)

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 import uvloop
 
+from countersign.gateway.clerk.decisions import Decisions
 from countersign.gateway.clerk.notices import Notices
 from countersign.gateway.clerk.upkeep import Upkeep
 from countersign.gateway.config import Config
@@ -74,7 +75,12 @@ async def _run(config: Config, lifeline: int | None) -> None:
 def _works(config: Config, stores: _Stores) -> dict[str, Work]:
     notices = Notices(config, stores.tables, stores.turn, stores.journal.of_user)
     upkeep = Upkeep(config, stores.tables, stores.journal)
-    works: dict[str, Work] = {"notices": notices.run, "upkeep": upkeep.run}
+    decisions = Decisions(config, stores.accounts)
+    works: dict[str, Work] = {
+        "notices": notices.run,
+        "decisions": decisions.run,
+        "upkeep": upkeep.run,
+    }
     if config.registrar.url:
         works["courier"] = lambda: _run_courier(config, stores.accounts)
     if config.pages.listen:

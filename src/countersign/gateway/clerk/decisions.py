@@ -1,0 +1,113 @@
+"""The administrator is told what the registrar said about users, later than it was asked.
+
+An order that was refused for good, with the privilege that ended by it, and the answer to a
+question that had to wait. An event is noted as told only after the MTA has taken the letter; a
+crash between the two makes a second copy with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Final
+
+import structlog
+
+from countersign.gateway.clerk.letter import administrator_of
+from countersign.gateway.clerk.posting import LetterRefusedError, Post
+from countersign.gateway.config import Config
+from countersign.storage.submission.account_rows import Event, EventKind, OrderKind
+from countersign.storage.submission.accounts import Accounts
+from countersign.storage.tables import TablesUnavailableError
+
+log = structlog.get_logger()
+
+LOOK_SECONDS: Final = 5.0
+MAX_BACK_OFF: Final = 300.0
+"""Seconds between two tries, at most, while the MTA takes no letter."""
+
+
+class Decisions:
+    """Tells of what the registrar said."""
+
+    def __init__(
+        self, config: Config, accounts: Accounts, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``clock``: seconds since the epoch."""
+        self._config = config
+        self._accounts = accounts
+        self._clock = clock
+        self._post = Post(config)
+
+    async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
+        """Tell until cancelled."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self.tell_all()
+                    failures = 0
+                except (TablesUnavailableError, LetterRefusedError) as error:
+                    failures += 1
+                    log.error("administrator not told of decision yet", reason=str(error))
+                await asyncio.sleep(min(MAX_BACK_OFF, look_seconds * 2**failures))
+        finally:
+            await self._post.aclose()
+
+    async def tell_all(self) -> int:
+        """Tell of all that is untold; return how many letters were taken.
+
+        Raises :class:`TablesUnavailableError` and :class:`LetterRefusedError`.
+        """
+        told = 0
+        for event in await self._accounts.untold():
+            await self._post.send(_letter(self._config, event, self._clock()))
+            await self._accounts.told(event)
+            told += 1
+        return told
+
+
+def _letter(config: Config, event: Event, now: float) -> bytes:
+    letter = EmailMessage(policy=SMTP)
+    letter["From"] = f"Countersign <postmaster@{config.hostname}>"
+    letter["To"] = administrator_of(config)
+    letter["Subject"] = f"What the registrar says about {event.user}"
+    letter["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    letter["Message-ID"] = f"<decision.{event.id}.{int(event.at)}@{config.hostname}>"
+    # RFC 3834 §5: nobody's automatic answer comes back.
+    letter["Auto-Submitted"] = "auto-generated"
+    text = _answer(event) if event.kind is EventKind.OFFENDER_ANSWERED else _refusal(event)
+    more = f"All that was decided:\n\n  countersign users show {event.user}"
+    letter.set_content(f"{text}\n\n{more}\n", cte="quoted-printable")
+    return letter.as_bytes()
+
+
+def _answer(event: Event) -> str:
+    asked = f"The registrar was asked whether {event.user} is a known offender, and has answered:\n"
+    level, month = event.details.get("level"), event.details.get("month")
+    if level is None:
+        return f"{asked}no such offender is known. Nothing is left to be done."
+    return (
+        f"{asked}a known offender ({level}); the last offence was in {month}.\n\n"
+        "It is for you to decide whether the user stays. To stop the account:\n\n"
+        f'  countersign users lock {event.user} --reason "Known offender"\n'
+        f"  countersign users remove {event.user}"
+    )
+
+
+def _refusal(event: Event) -> str:
+    what = {
+        OrderKind.REGISTER: "to register the privileged user",
+        OrderKind.REVOKE: "to end the registration of",
+        OrderKind.OFFENDER: "the question about",
+    }[OrderKind(event.details["order"])]
+    text = f"The registrar refuses {what} {event.user}:\n{event.words}"
+    if event.details.get("privilege_ended"):
+        text += "\n\nThe privilege has ended, and the default limits hold. To grant it again:\n\n"
+        text += f"  countersign users privilege {event.user} --accepted DATE"
+    return text
