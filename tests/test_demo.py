@@ -25,7 +25,7 @@ async def test_the_demo_ends_well_with_a_message_of_ours(tmp_path: Path) -> None
     )
     output, _ = await asyncio.wait_for(process.communicate(), 110)
     assert process.returncode == 0, output.decode()
-    assert b"All 17 outcomes are as the design promises" in output
+    assert b"All 25 outcomes are as the design promises" in output
 
 
 async def test_metrics_are_summed_over_the_workers(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
-"""The demo's servers that are not gateways: gamma, mallory, and a submission service."""
+"""The demo's servers that are not gateways: gamma, mallory, and the MTA behind alpha."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 
-from countersign.demo.servers import OnSessionId, OrdinaryServer, listen, submission_to
+from countersign.demo.servers import OnSessionId, OrdinaryServer, behind_gateway, listen
 from countersign.demo.world import (
     ALPHA,
     GAMMA,
-    LMTP_PORT,
     MALLORY,
+    MTA_PORT,
     SMTP_PORT,
-    SUBMISSION_PORT,
     World,
 )
 from countersign.gateway.metrics import Metrics
@@ -32,9 +31,7 @@ class Cast:
         self._mallory = OrdinaryServer(
             MALLORY.name, metrics, self._receive, tls=tls, on_session_id=self._told
         )
-        self._submission = OrdinaryServer(
-            f"submission.{ALPHA.domain}", metrics, submission_to(ALPHA.address, LMTP_PORT)
-        )
+        self._mta = OrdinaryServer(f"mta.{ALPHA.domain}", metrics, behind_gateway(ALPHA))
         self._listening: list[asyncio.Server] = []
 
     async def start(self) -> None:
@@ -42,14 +39,14 @@ class Cast:
         self._listening = [
             await listen(self._gamma, GAMMA.address, SMTP_PORT),
             await listen(self._mallory, MALLORY.address, SMTP_PORT),
-            await listen(self._submission, ALPHA.address, SUBMISSION_PORT),
+            await listen(self._mta, ALPHA.address, MTA_PORT),
         ]
 
     async def stop(self) -> None:
         """Stop listening and end all sessions."""
         for server in self._listening:
             server.close()
-        for service in (self._gamma, self._mallory, self._submission):
+        for service in (self._gamma, self._mallory, self._mta):
             await service.drain(1)
 
     async def forget_connections(self) -> None:

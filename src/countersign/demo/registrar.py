@@ -36,6 +36,9 @@ from countersign.demo.world import (
     DNS_ADDRESS,
     DNS_PORT,
     PRIMARY,
+    REGISTRAR_URL,
+    SUBMISSION_PORT,
+    SUBMISSIONS_PORT,
     ZONE,
     DemoError,
     Host,
@@ -48,6 +51,7 @@ from countersign.registrar.mail.facts import TOKEN_PAGES
 from countersign.registrar.money.reference import make_reference
 from countersign.registrar.opening import open_office
 from countersign.registrar.operations import (
+    api_tokens,
     applications,
     contacts,
     contracts,
@@ -69,6 +73,7 @@ from countersign.registrar.operations.passwords import hash_password
 from countersign.registrar.operations.secondary_details import Details
 from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.seed.seeding import seed
+from countersign.rules.access import Scope
 from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
 from countersign.rules.screening import Verdict
@@ -80,7 +85,6 @@ from countersign.storage.database.screening import DomainAgeRecord, ScreeningRec
 from countersign.storage.database.servers import Server, ServerEvent
 
 ADDRESS, PORT = "127.0.0.1", 8025
-URL = f"http://localhost:{PORT}"
 RDAP_ADDRESS, RDAP_PORT = "127.53.0.43", 8043
 NEIGHBOURS = 400
 """Other, made-up servers in the registry, so that the directory is not empty."""
@@ -91,10 +95,12 @@ STAFF_OF_DEMO = (
     ("Audrey", frozenset({Role.AUDITOR})),
 )
 """Sue is the second person that some decisions need."""
+_SCOPES = (Scope.READ_SERVERS, Scope.READ_HOLDINGS, Scope.WRITE_HOLDINGS, Scope.QUERY_OFFENDERS)
+"""What a gateway does with the API."""
 _START_SECONDS = 180
 _PATIENCE_SECONDS = 300
 _POLL_SECONDS = 0.1
-_LINK = re.compile(rf"{URL}/{TOKEN_PAGES[contacts.PURPOSE]}/([A-Za-z0-9_-]+)")
+_LINK = re.compile(rf"{REGISTRAR_URL}/{TOKEN_PAGES[contacts.PURPOSE]}/([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,24 @@ class DemoRegistrar:
         file.touch(mode=0o600)
         file.write_text(key.to_text() + "\n")
 
+    def make_token(self, host: Host) -> str:
+        """Make a token with which a gateway may use the registrar's API, as its owner does."""
+        owner = Actor(Role.OWNER, self._account(host.mailbox))
+        with self.office.work() as work:
+            return api_tokens.create(
+                work,
+                owner,
+                "gateway",
+                [
+                    Scope.READ_SERVERS,
+                    Scope.READ_HOLDINGS,
+                    Scope.WRITE_HOLDINGS,
+                    Scope.QUERY_OFFENDERS,
+                ],
+                server_id=self._servers[host.name],
+                days=30,
+            )
+
     def invite_probes(self) -> list[tuple[Place, str]]:
         """Invite the demo's probes, and return each one's token."""
         administrator = Actor(Role.ADMINISTRATOR, self._administrator)
@@ -262,7 +286,7 @@ class DemoRegistrar:
     def _config(self) -> str:
         return f"""\
 # The demo's registrar.
-url = "{URL}"
+url = "{REGISTRAR_URL}"
 listen = "{ADDRESS}:{PORT}"
 state_directory = "{self.directory}/registrar"
 operator_name = "Countersign demo registrar"
@@ -280,9 +304,11 @@ networks = ["127.53.0.0/16"]
 
 [certification]
 port = {self.smtp_port}
+submission_port = {SUBMISSION_PORT}
+submissions_port = {SUBMISSIONS_PORT}
 hello = "probe.registry.example"
 foreign_domain = "{FOREIGN_DOMAIN}"
-about = "{URL}/about/tests"
+about = "{REGISTRAR_URL}/about/tests"
 pause = 0
 retry_seconds = 0
 rest_seconds = 0

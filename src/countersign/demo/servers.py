@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
+from countersign.demo.world import LMTP_PORT, LOCAL_CLIENT, SMTP_PORT, Host
 from countersign.gateway.metrics import Metrics
 from countersign.protocol.events import (
     Content,
@@ -112,13 +113,22 @@ class _OrdinarySession(ServerSession):
 
 
 async def hand_over(
-    address: str, port: int, sender: str, recipients: list[str], content: bytes
+    address: str,
+    port: int,
+    sender: str,
+    recipients: list[str],
+    content: bytes,
+    *,
+    lmtp: bool = True,
+    local_address: str | None = None,
 ) -> list[Reply]:
-    """Hand a message to a gateway's LMTP listener, as an MTA does; a reply per recipient.
+    """Hand a message to a gateway, as an MTA does; a reply per recipient.
 
     ``sender`` and ``recipients`` with brackets. Raises :class:`ConversationError`.
     """
-    conversation = await connect(address, port, timeout=10, reply_timeout=120, lmtp=True)
+    conversation = await connect(
+        address, port, timeout=10, reply_timeout=120, lmtp=lmtp, local_address=local_address
+    )
     try:
         await conversation.greeting()
         await conversation.hello("mta.localhost")
@@ -134,17 +144,34 @@ async def hand_over(
             return [answer] * len(recipients)
         await conversation.send_content(content)
         conversation.send(dialogue.end_of_content())
+        if not lmtp:
+            answer = await conversation.reply()
+            return [answer if one.is_positive else one for one in at_rcpt]
         return [await conversation.reply() if answer.is_positive else answer for answer in at_rcpt]
     finally:
         await conversation.finish()
 
 
-def submission_to(address: str, port: int) -> Deliver:
-    """Return a delivery function that hands mail over to a gateway's LMTP listener."""
+def behind_gateway(host: Host) -> Deliver:
+    """Return what an MTA behind a gateway does with mail: its own in, all other mail out."""
 
     async def deliver(sender: str, recipients: list[str], content: bytes) -> Reply:
+        own = [path for path in recipients if path.endswith(f"@{host.domain}>")]
+        others = [path for path in recipients if path not in own]
+        replies: list[Reply] = []
         try:
-            replies = await hand_over(address, port, sender, recipients, content)
+            if own:
+                replies += await hand_over(
+                    host.address,
+                    SMTP_PORT,
+                    sender,
+                    own,
+                    content,
+                    lmtp=False,
+                    local_address=LOCAL_CLIENT,
+                )
+            if others:
+                replies += await hand_over(host.address, LMTP_PORT, sender, others, content)
         except ConversationError as error:
             return reply(451, "4.4.1", str(error))
         refused = [answer for answer in replies if not answer.is_positive]

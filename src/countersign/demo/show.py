@@ -12,28 +12,23 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from countersign.demo.cast import Cast
+from countersign.demo.act import Result
 from countersign.demo.histories import registrations
-from countersign.demo.probes import (
-    FOREIGN_DOMAIN,
-    MAILBOX_ADDRESS,
-    MAILBOX_HOST,
-    DemoProbes,
-)
-from countersign.demo.registrar import URL, DemoRegistrar
-from countersign.demo.story import Result, Story
+from countersign.demo.registrar import DemoRegistrar
+from countersign.demo.stage import Stage
+from countersign.demo.story import Story
 from countersign.demo.world import (
     ALPHA,
     BETA,
     LMTP_PORT,
+    PAGES_PORT,
     PRIMARY,
+    REGISTRAR_URL,
     SMTP_PORT,
     SUBMISSION_PORT,
     ZONE,
-    DemoError,
     World,
 )
-from countersign.registry.lookup import Standing
 from countersign.settings.log import configure_log
 from countersign.settings.values import Log
 
@@ -45,53 +40,20 @@ async def run_demo(console: Console, *, messages: list[bytes], keep: bool) -> bo
     """
     configure_log(Log(level="error", format="console"))
     with tempfile.TemporaryDirectory(prefix="countersign-demo-") as directory:
-        registrar = DemoRegistrar(Path(directory), SMTP_PORT)
-        world = World(Path(directory))
-        cast = Cast(world)
-        probes = DemoProbes(Path(directory), URL)
+        stage = Stage(Path(directory))
         try:
-            await _start(console, world, cast, registrar, probes)
-            console.print(registrations(registrar))
-            results = await _show_story(console, Story(world, cast, registrar, messages))
+            with console.status("Starting …") as status:
+                await stage.start(status.update)
+            console.print(registrations(stage.registrar))
+            results = await _show_story(console, Story(stage, messages))
             failures = [result for result in results if not result.as_promised]
-            _sum_up(console, world, results, failures)
+            _sum_up(console, stage.world, results, failures)
             if keep:
-                await _stay(console, world, registrar)
+                await _stay(console, stage)
         finally:
             with console.status("Stopping …"):
-                await cast.stop()
-                await probes.stop()
-                await world.stop()
-                await registrar.stop()
+                await stage.stop()
     return not failures
-
-
-async def _start(
-    console: Console, world: World, cast: Cast, registrar: DemoRegistrar, probes: DemoProbes
-) -> None:
-    with console.status("Starting DNS and the registrar …") as status:
-        await world.start_dns()
-        world.dns.set(FOREIGN_DOMAIN, "MX", f"10 {MAILBOX_HOST}.", ttl=5)
-        world.dns.set(MAILBOX_HOST, "A", MAILBOX_ADDRESS, ttl=5)
-        await registrar.start()
-        for host in (ALPHA, BETA):
-            await asyncio.to_thread(registrar.add_replica, world, host)
-        status.update("Starting probes in four networks …")
-        await probes.start(await asyncio.to_thread(registrar.invite_probes))
-        status.update("Starting two gateways and their neighbours …")
-        await world.start_gateways()
-        await _start_cast(cast)
-        for host in (ALPHA, BETA):
-            status.update(f"The registrar certifies {host.name}: papers, tests, bond …")
-            await registrar.certify(host, world.dns)
-            await world.wait_until_all_know(host, Standing.REGISTERED)
-
-
-async def _start_cast(cast: Cast) -> None:
-    try:
-        await cast.start()
-    except OSError as error:
-        raise DemoError(f"a port of the demo is in use: {error}") from None
 
 
 async def _show_story(console: Console, story: Story) -> list[Result]:
@@ -136,14 +98,21 @@ def _sum_up(console: Console, world: World, results: list[Result], failures: lis
         console.print(f"The last lines of {host.name}'s log:", *log[-15:], sep="\n", markup=False)
 
 
-async def _stay(console: Console, world: World, registrar: DemoRegistrar) -> None:
+async def _stay(console: Console, stage: Stage) -> None:
+    world, registrar, users = stage.world, stage.registrar, stage.users
     console.print(
         f"""
-The registrar's website: {URL}   (its letters: {registrar.mail_directory}/new)
+The registrar's website: {REGISTRAR_URL}   (its letters: {registrar.mail_directory}/new)
 {_sign_ins(registrar)}
 The world stays up. Send mail into it with any client:
-  as a user of a registered server (a mail client, no password):
-    swaks -s {ALPHA.address}:{SUBMISSION_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
+  as a user of a registered server, with a password:
+    swaks -tls -s {ALPHA.address}:{SUBMISSION_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox} \
+      -au {users.alice.name} -ap {users.alice.password}
+  see what that user has sent, or as the administrator who is locked, in a browser:
+    https://{ALPHA.address}:{PAGES_PORT}  {users.alice.name} {users.alice.password}
+                             {users.administrator.name} {users.administrator.password}
+  who sent a message? Its Message-Tracking field says what to ask:
+    countersign admin trace -c {world.config_file(ALPHA)} ID
   as an MTA behind a gateway:
     swaks --protocol LMTP -s {ALPHA.address}:{LMTP_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
   as anybody else, and be turned away:

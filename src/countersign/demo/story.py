@@ -10,16 +10,16 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
 
+from countersign.demo.act import Act, Result, ok, refused_at
 from countersign.demo.actors import Actor, Attempt
-from countersign.demo.cast import Cast
-from countersign.demo.registrar import DemoRegistrar
 from countersign.demo.servers import hand_over
-from countersign.demo.world import ALPHA, BETA, GAMMA, LMTP_PORT, MALLORY, Host, World
+from countersign.demo.stage import Stage
+from countersign.demo.submission import SubmissionActs
+from countersign.demo.world import ALPHA, BETA, GAMMA, LMTP_PORT, MALLORY, DemoError, Host
 from countersign.protocol.reply import Reply
 from countersign.protocol.session_id import ALPHABET
 from countersign.registry.lookup import Standing
@@ -31,41 +31,15 @@ IDLE_SECONDS = 1.5
 """After which the gateways' kept connections have ended (`sending.idle_timeout` is 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One row of the table."""
-
-    who: str
-    tried: str
-    stage: str
-    """Where it was decided."""
-    answer: str
-    received: int
-    """Octets of message content that the receiver took."""
-    seconds: float
-    as_promised: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something that somebody tries."""
-
-    who: str
-    tried: str
-    play: Callable[[], Awaitable[Attempt]]
-    promised: Callable[[Attempt], bool]
-
-
 class Story:
     """All acts, in order."""
 
-    def __init__(
-        self, world: World, cast: Cast, registrar: DemoRegistrar, messages: list[bytes]
-    ) -> None:
+    def __init__(self, stage: Stage, messages: list[bytes]) -> None:
         """``messages``: whole messages to send from alpha to beta besides the demo's own."""
-        self._world = world
-        self._cast = cast
-        self._registrar = registrar
+        self._world = stage.world
+        self._cast = stage.cast
+        self._registrar = stage.registrar
+        self._submission = SubmissionActs(stage.world, stage.cast, stage.users)
         self._messages = messages
 
     async def play(self) -> AsyncIterator[Result]:
@@ -75,7 +49,7 @@ class Story:
             try:
                 attempt = await act.play()
                 as_promised = act.promised(attempt)
-            except (ConversationError, OSError, TimeoutError) as error:
+            except (ConversationError, DemoError, OSError, TimeoutError) as error:
                 attempt, as_promised = Attempt("connection", str(error)), False
             yield Result(
                 act.who,
@@ -90,78 +64,77 @@ class Story:
     def _acts(self) -> list[Act]:
         beta = Actor(BETA.address)
         given = [
-            Act(
-                ALPHA.name, f"your message {number}, to {BETA.mailbox}", self._sending(content), _ok
-            )
+            Act(ALPHA.name, f"your message {number}, to {BETA.mailbox}", self._sending(content), ok)
             for number, content in enumerate(self._messages, 1)
         ]
         trojan = Actor(BETA.address, source=ALPHA.address)
         return [
-            Act(ALPHA.name, f"mail to {BETA.mailbox}", self._mail(ALPHA, BETA), _ok),
-            Act(BETA.name, f"an answer to {ALPHA.mailbox}", self._mail(BETA, ALPHA), _ok),
+            Act(ALPHA.name, f"mail to {BETA.mailbox}", self._mail(ALPHA, BETA), ok),
+            Act(BETA.name, f"an answer to {ALPHA.mailbox}", self._mail(BETA, ALPHA), ok),
             *given,
-            Act(ALPHA.name, "mail to an unregistered server", self._mail(ALPHA, GAMMA), _ok),
+            *self._submission.acts(),
+            Act(ALPHA.name, "mail to an unregistered server", self._mail(ALPHA, GAMMA), ok),
             Act(
                 f"{GAMMA.name} (unregistered)",
                 f"plain mail to {BETA.mailbox}",
                 lambda: Actor(BETA.address, source=GAMMA.address).send_mail(
                     GAMMA.name, BETA.mailbox
                 ),
-                _refused_at("MAIL", "554"),
+                refused_at("MAIL", "554"),
             ),
             Act(
                 f"{GAMMA.name} (unregistered)",
                 "a session ID under its own name",
                 lambda: Actor(BETA.address, source=GAMMA.address).claim(GAMMA.name, _random_id()),
-                _refused_at("XSESSIONID", "554"),
+                refused_at("XSESSIONID", "554"),
             ),
             Act(
                 "receiver that passes IDs on",
                 f"the ID that {ALPHA.name} gave it, to {BETA.name}",
                 self._pass_on,
-                _refused_at("XSESSIONID", "554"),
+                refused_at("XSESSIONID", "554"),
             ),
             Act(
                 "replayer",
                 f"an ID of {ALPHA.name} whose connection has ended",
                 self._replay,
-                _refused_at("XSESSIONID", "554"),
+                refused_at("XSESSIONID", "554"),
             ),
             Act(
                 f"Trojan behind {ALPHA.name}'s address",
                 "an invented ID",
                 lambda: _until_decided(lambda: trojan.claim(ALPHA.name, _random_id())),
-                _refused_at("XSESSIONID", "554"),
+                refused_at("XSESSIONID", "554"),
             ),
             Act(
                 f"Trojan behind {ALPHA.name}'s address",
                 "mail without an ID, now blocked",
                 lambda: trojan.send_mail(ALPHA.name, BETA.mailbox),
-                _refused_at("MAIL", "554"),
+                refused_at("MAIL", "554"),
             ),
             Act(
                 f"{ALPHA.name}, same address",
                 f"mail to {BETA.mailbox} all the same",
                 self._mail(ALPHA, BETA),
-                _ok,
+                ok,
             ),
             Act(
                 "guesser",
                 f"{ALPHA.name}: is this ID yours?",
                 lambda: Actor(ALPHA.address, source="127.53.5.1").ask(_random_id()),
-                _refused_at("XVERIFY", "550"),
+                refused_at("XVERIFY", "550"),
             ),
             Act(
                 "guesser",
                 "and this one?",
                 lambda: Actor(ALPHA.address, source="127.53.5.1").ask(_random_id()),
-                _refused_at("XVERIFY", "450"),
+                refused_at("XVERIFY", "450"),
             ),
             Act(
                 "injector",
                 "two commands in one line, by a bare LF",
                 beta.inject_by_bare_lf,
-                _refused_at("command", "500", "501", "503"),
+                refused_at("command", "500", "501", "503"),
             ),
             Act(
                 "an adjudicator",
@@ -179,7 +152,7 @@ class Story:
                 f"{ALPHA.name}, reinstated",
                 f"mail to {BETA.mailbox}",
                 self._reinstated,
-                _ok,
+                ok,
             ),
         ]
 
@@ -291,14 +264,3 @@ async def _until_decided(attempt: Callable[[], Awaitable[Attempt]]) -> Attempt:
 
 def _random_id() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(128))
-
-
-def _ok(attempt: Attempt) -> bool:
-    return attempt.answer.startswith("250") and attempt.received > 0
-
-
-def _refused_at(stage: str, *codes: str) -> Callable[[Attempt], bool]:
-    def check(attempt: Attempt) -> bool:
-        return attempt.stage == stage and attempt.answer[:3] in codes and attempt.received == 0
-
-    return check

@@ -21,12 +21,21 @@ from countersign.registry.lookup import Standing
 
 SMTP_PORT = 2525
 LMTP_PORT = 2424
-SUBMISSION_PORT = 2587
+SUBMISSION_PORT, SUBMISSIONS_PORT = 2587, 2465
+MTA_PORT = 2588
+"""Of the MTA behind alpha, which takes what users submit."""
+PAGES_PORT = 2580
+"""Of the web pages for alpha's users."""
 DNS_ADDRESS, DNS_PORT = "127.53.0.53", 5353
 PRIMARY = "127.53.0.54:5354"
 """The registrar's hidden primary name server."""
 NOTIFY_PORT = 5355
 ZONE = "registry.example"
+REGISTRAR_URL = "http://localhost:8025"
+ADMINISTRATOR = "postmaster"
+"""Local part of alpha's administrator, and the user's name."""
+LOCAL_CLIENT = "127.53.1.2"
+"""Where alpha's MTA delivers alpha's own mail from."""
 START_SECONDS = 180
 """On a machine that is busy: one that does not start says so at once."""
 
@@ -83,14 +92,18 @@ class World:
             ) from None
         self._publish_names()
 
+    def write_files(self) -> None:
+        """Write the gateways' configurations, and make their users' directories."""
+        self.mailbox(ALPHA, ADMINISTRATOR).parent.mkdir(parents=True, exist_ok=True)
+        for host in (ALPHA, BETA):
+            self.maildir(host).parent.mkdir(parents=True, exist_ok=True)
+            self.config_file(host).write_text(self._config(host))
+
     async def start_gateways(self) -> None:
         """Start the gateways, which need DNS and their replicas' keys.
 
         Raises :class:`DemoError`.
         """
-        for host in (ALPHA, BETA):
-            self.maildir(host).parent.mkdir(parents=True, exist_ok=True)
-            self.config_file(host).write_text(self._config(host))
         await asyncio.gather(*(self._start_gateway(host) for host in (ALPHA, BETA)))
 
     async def stop(self) -> None:
@@ -114,6 +127,11 @@ class World:
     def key_file(self, host: Host) -> Path:
         """Return where the key is with which a gateway's replica asks the registrar's primary."""
         return self.directory / f"{host.domain}.key"
+
+    @property
+    def token_file(self) -> Path:
+        """Where alpha's token for the registrar's API is."""
+        return self.directory / f"{ALPHA.domain}.token"
 
     def notify_endpoint(self, host: Host) -> str:
         """Return where a gateway's replica is told of new versions."""
@@ -147,7 +165,11 @@ class World:
 
     def maildir(self, host: Host) -> Path:
         """Return the Maildir of a host's user."""
-        return self.directory / "mail" / host.domain / host.user / "Maildir"
+        return self.mailbox(host, host.user)
+
+    def mailbox(self, host: Host, local_part: str) -> Path:
+        """Return the Maildir of an address of a host."""
+        return self.directory / "mail" / host.domain / local_part / "Maildir"
 
     def received(self, host: Host) -> list[Path]:
         """Return the messages that a host's user has."""
@@ -172,6 +194,7 @@ shutdown_timeout = 5
 
 [receiving]
 listen = ["{host.address}:{SMTP_PORT}"]
+allow = {[LOCAL_CLIENT] if host is ALPHA else []}
 
 [receiving.backend]
 kind = "maildir"
@@ -200,6 +223,31 @@ notify_listen = ["{self.notify_endpoint(host)}"]
 
 [dns]
 nameservers = ["{DNS_ADDRESS}:{DNS_PORT}"]
+{self._submission() if host is ALPHA else ""}"""
+
+    def _submission(self) -> str:
+        return f"""
+[submission]
+enabled = true
+listen = ["{ALPHA.address}:{SUBMISSION_PORT}"]
+listen_tls = ["{ALPHA.address}:{SUBMISSIONS_PORT}"]
+
+[submission.backend]
+address = "{ALPHA.address}:{MTA_PORT}"
+client_information = "none"
+
+[administrator]
+address = "{ADMINISTRATOR}@{ALPHA.domain}"
+contact = "{ADMINISTRATOR}@{ALPHA.domain}"
+owner_name = "Alpha Example"
+owner_address = "1 Example Street, Geneva"
+
+[registrar]
+url = "{REGISTRAR_URL}"
+token_file = "{self.token_file}"
+
+[pages]
+listen = "{ALPHA.address}:{PAGES_PORT}"
 """
 
     async def _start_gateway(self, host: Host) -> None:
