@@ -59,12 +59,12 @@ async def _recognise(visit: Visit) -> None:
     session = visit.parts.sessions.find(visit.cookie)
     if session is None:
         return
-    if await visit.parts.proof_of(session.user) != session.proof:
+    known = await visit.parts.known(session.user)
+    if known is None or known.proof != session.proof:
         visit.parts.sessions.end(visit.cookie)
         return
     visit.session = session
-    stored = await visit.parts.accounts.find(session.user)
-    visit.is_administrator = stored is not None and stored.is_administrator
+    visit.is_administrator = known.is_administrator
 
 
 def _turned_away(visit: Visit, page: Page) -> Response | None:

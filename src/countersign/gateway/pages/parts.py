@@ -16,6 +16,15 @@ from countersign.storage.submission.tables import SubmissionTables
 from countersign.web.site import Site
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Known:
+    """What a session of a user depends on."""
+
+    proof: bytes
+    """Changes with the password, if it is kept here."""
+    is_administrator: bool
+
+
 @dataclass(frozen=True, slots=True)
 class PagesParts:
     """One for a process."""
@@ -30,14 +39,11 @@ class PagesParts:
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 
-    async def proof_of(self, user: str) -> bytes | None:
-        """Return what a user's password is checked by, as a digest; None: the user is disabled.
-
-        Empty where passwords are kept elsewhere.
-        """
-        credentials = await self.accounts.credentials(user)
-        if credentials is None:
-            return b""
-        if credentials.is_disabled:
+    async def known(self, user: str) -> Known | None:
+        """Return what a session of a user depends on; None: the user is disabled."""
+        stored = await self.accounts.find(user)
+        if stored is not None and stored.is_disabled:
             return None
-        return hashlib.sha256(credentials.argon2_hash.encode()).digest()
+        credentials = await self.accounts.credentials(user)
+        kept = b"" if credentials is None else credentials.argon2_hash.encode()
+        return Known(hashlib.sha256(kept).digest(), stored is not None and stored.is_administrator)

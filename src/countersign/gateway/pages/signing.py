@@ -49,12 +49,12 @@ async def sign_in(visit: Visit) -> Response:
         if judged.reason == "limited":
             return _form(visit, going, _LIMITED, code=429)
         return _form(visit, going, _WRONG, code=401)
-    proof = await visit.parts.proof_of(judged.user)
-    if proof is None:
+    known = await visit.parts.known(judged.user)
+    if known is None:
         raise PageError(403, "This account has been disabled.")
     # Another cookie than before: one that somebody has put into the browser opens nothing.
     visit.parts.sessions.end(visit.cookie)
-    visit.cookie = visit.parts.sessions.begin(judged.user, proof)
+    visit.cookie = visit.parts.sessions.begin(judged.user, known.proof)
     return visit.redirect(going)
 
 
