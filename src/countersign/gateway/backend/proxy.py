@@ -243,7 +243,7 @@ class ProxySession:
             return UNAVAILABLE
         self._failure = None
         self._held.clear()
-        return await self._command(self._conversation.dialogue.data())
+        return await self._command(self._conversation.dialogue.data(), is_intermediate=True)
 
     async def content(self, data: bytes) -> None:
         """Pass a piece of the content at the MTA's pace."""
@@ -272,7 +272,7 @@ class ProxySession:
         except ConversationError as error:
             return self._lost(error)
         try:
-            return self._noted(await conversation.reply(patience=2))
+            return self._noted(await conversation.reply(patience=2), is_intermediate=False)
         except ConversationError as error:
             self._lost(error)
             return FATE_UNKNOWN
@@ -311,17 +311,25 @@ class ProxySession:
         elif self._client is not None:
             self._backend.keep(conversation, self._client)
 
-    async def _command(self, octets: bytes) -> Reply:
+    async def _command(self, octets: bytes, *, is_intermediate: bool = False) -> Reply:
         if self._conversation is None:
             return UNAVAILABLE
         try:
-            return self._noted(await self._conversation.command(octets))
+            return self._noted(await self._conversation.command(octets), is_intermediate)
         except ConversationError as error:
             return self._lost(error)
 
-    def _noted(self, answer: Reply) -> Reply:
+    def _noted(self, answer: Reply, is_intermediate: bool) -> Reply:
+        """Return a reply that the client may get. Raises :class:`ConversationError`.
+
+        is_intermediate: whether 354 is the good one, and not 250.
+        """
+        if not (answer.is_transient or answer.is_permanent):
+            if answer.is_intermediate != is_intermediate:
+                raise ConversationError(f"a reply without sense: {answer}")
+            return answer
         # An MTA counts errors by connection: one client's must not be another's.
-        self._had_errors |= answer.is_permanent or answer.is_transient
+        self._had_errors = True
         if answer.code == 421:
             self._drop()
         return answer

@@ -31,7 +31,6 @@ log = structlog.get_logger()
 GO_ON = reply(354, "", "End data with <CR><LF>.<CR><LF>")
 _NO_ROOM = reply(452, "4.3.1", "No room for the message at the moment, try again later")
 _SPOOL_LOST = reply(451, "4.3.0", "The message could not be read back, try again later")
-_NO_SENSE = reply(451, "4.3.5", "The mail system behind this gateway gives no sense")
 _KEEP_ALIVE_SECONDS = 60.0
 """An MTA waits 300 s for the next command (RFC 5321 §4.5.3.2); an upload may take longer."""
 
@@ -173,11 +172,10 @@ class Transaction:
         backend = self._backend
         answer = await backend.data()
         if not answer.is_intermediate:
-            return _NO_SENSE if answer.is_positive else answer
+            return answer
         received = self._origin.received(accepted.id)
         await backend.content(b"".join((*accepted.added, received, *accepted.kept, b"\r\n")))
         async for piece in incoming.body.pieces():
             await backend.content(piece)
         self._dot_is_sent = True
-        answer = await backend.end_of_content()
-        return _NO_SENSE if answer.is_intermediate else answer
+        return await backend.end_of_content()
