@@ -11,15 +11,10 @@ import asyncio
 import contextlib
 import datetime
 import os
-import re
 import secrets
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.policy import default
 from pathlib import Path
 
 import pyotp
@@ -30,6 +25,7 @@ from countersign.demo import papers
 from countersign.demo.dns_server import DnsServer
 from countersign.demo.probes import FOREIGN_DOMAIN, MAILBOX_ADDRESS, MAILBOX_HOST, PLACES, Place
 from countersign.demo.rdap import RdapServer
+from countersign.demo.registration import Registration
 from countersign.demo.world import (
     ALPHA,
     BETA,
@@ -44,44 +40,25 @@ from countersign.demo.world import (
     Host,
     World,
 )
-from countersign.protocol.control import control_name, control_text
 from countersign.registrar.config import RegistrarConfig
-from countersign.registrar.dns_presence import has_address
-from countersign.registrar.mail.facts import TOKEN_PAGES
-from countersign.registrar.money.reference import make_reference
 from countersign.registrar.opening import open_office
 from countersign.registrar.operations import (
     api_tokens,
-    applications,
-    contacts,
-    contracts,
-    control,
-    documents_of,
-    dossier,
     factors,
-    payments,
     probes,
     sanctions,
-    screenings,
     secondaries,
     sessions,
 )
-from countersign.registrar.operations.intake import Receipt
-from countersign.registrar.operations.invoices import open_invoices
 from countersign.registrar.operations.office import Actor, Office, OperationError, Work
 from countersign.registrar.operations.passwords import hash_password
 from countersign.registrar.operations.secondary_details import Details
-from countersign.registrar.particulars.documents import documents_wanted
 from countersign.registrar.seed.seeding import seed
 from countersign.rules.access import Scope
-from countersign.rules.life_cycle import State
 from countersign.rules.roles import Role
-from countersign.rules.screening import Verdict
 from countersign.settings.file import load_config
 from countersign.storage.database.accounts import Account, AccountRole
-from countersign.storage.database.money import InvoiceKind
 from countersign.storage.database.replication import SecondaryKind
-from countersign.storage.database.screening import DomainAgeRecord, ScreeningRecord
 from countersign.storage.database.servers import Server, ServerEvent
 
 ADDRESS, PORT = "127.0.0.1", 8025
@@ -98,9 +75,7 @@ STAFF_OF_DEMO = (
 _SCOPES = (Scope.READ_SERVERS, Scope.READ_HOLDINGS, Scope.WRITE_HOLDINGS, Scope.QUERY_OFFENDERS)
 """What a gateway does with the API."""
 _START_SECONDS = 180
-_PATIENCE_SECONDS = 300
 _POLL_SECONDS = 0.1
-_LINK = re.compile(rf"{REGISTRAR_URL}/{TOKEN_PAGES[contacts.PURPOSE]}/([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +101,7 @@ class DemoRegistrar:
     _rdap: RdapServer | None = None
     _staff: int = 0
     _administrator: int = 0
-    _servers: dict[str, int] = field(default_factory=dict)
+    _registrations: dict[str, Registration] = field(default_factory=dict)
 
     @property
     def mail_directory(self) -> Path:
@@ -201,7 +176,7 @@ class DemoRegistrar:
                     Scope.WRITE_HOLDINGS,
                     Scope.QUERY_OFFENDERS,
                 ],
-                server_id=self._servers[host.name],
+                server_id=self._registrations[host.name].server_id,
                 days=30,
             )
 
@@ -252,7 +227,7 @@ class DemoRegistrar:
             return list(
                 work.session.scalars(
                     select(ServerEvent)
-                    .where(ServerEvent.server_id == self._servers[host.name])
+                    .where(ServerEvent.server_id == self._registrations[host.name].server_id)
                     .order_by(ServerEvent.id)
                 )
             )
@@ -269,7 +244,7 @@ class DemoRegistrar:
                 public_reason="Suspended for a demonstration",
             )
 
-        await asyncio.to_thread(self._change, host, decide)
+        await asyncio.to_thread(self._registrations[host.name].change, decide)
 
     async def reinstate(self, host: Host) -> None:
         """Give a suspended host its sending privileges back."""
@@ -279,7 +254,7 @@ class DemoRegistrar:
                 work, Actor(Role.ADJUDICATOR, self._staff), server, "The demonstration is over."
             )
 
-        await asyncio.to_thread(self._change, host, decide)
+        await asyncio.to_thread(self._registrations[host.name].change, decide)
 
     # -- setting up ------------------------------------------------------------------------------
 
@@ -359,119 +334,20 @@ hostname = "{MAILBOX_HOST}"
         last = self.log_file.read_text(errors="replace").splitlines()[-1:]
         raise DemoError(f"the registrar did not start: {' '.join(last)}")
 
-    # -- one registration --------------------------------------------------------------------------
-
-    def _certify(self, host: Host, dns: DnsServer) -> None:
-        owner = self._account(host.mailbox)
-        applicant = Actor(Role.OWNER, owner)
-        with self.office.work() as work:
-            server = applications.begin(work, applicant, host.name, papers.KINDS[host.name])
-            self._servers[host.name] = server.id
-            for step, form in papers.forms(host).items():
-                result = applications.save_step(work, applicant, server, step, form, is_form=True)
-                if not result.ok:
-                    raise DemoError(f"{host.name}, {step}: {result.errors}")
-            token = control.token_of(work, server)
-        dns.set(control_name(host.name), "TXT", f'"{control_text(token)}"', ttl=5)
-        self._attach_scans(host, applicant)
-        self._confirm_contacts(host)
-        with self.office.reading() as work:
-            wanted = work.session.get_one(Server, self._servers[host.name])
-        applications.submit(
-            self.office,
-            applicant,
-            wanted.id,
-            lambda name: has_address(name, self.office.config.certification),
-        )
-        self._wait(host, _is_compared, "the comparison with known offenders")
-        self._change(host, self._clear)
-        self._wait(host, lambda _work, server: server.state is State.OFFERED, "the relay test")
-        self._change(host, lambda work, server: _accept_contract(work, applicant, server))
-        self._change(host, self._pay)
-        self._wait(host, lambda _work, server: server.state is State.ACTIVE, "the activation")
-
     def _account(self, email: str) -> int:
         with self.office.reading() as work:
             return work.session.scalars(select(Account.id).where(Account.email == email)).one()
 
-    def _attach_scans(self, host: Host, applicant: Actor) -> None:
-        with self.office.reading() as work:
-            wishes = documents_wanted(dossier.load(work, self._servers[host.name]))
-        for wish in wishes:
-            upload = documents_of.receive(self.office, papers.scan(wish.label))
-            self._change(
-                host,
-                lambda work, server, wish=wish, upload=upload: documents_of.attach(  # type: ignore[misc]
-                    work,
-                    applicant,
-                    server,
-                    kind=wish.kinds[0],
-                    subject=wish.subject,
-                    upload=upload,
-                ),
-            )
-
-    def _confirm_contacts(self, host: Host) -> None:
-        """Read the letters that the service has written, and follow their links."""
-        used: set[str] = set()
-
-        def all_confirmed(work: Work, server: Server) -> bool:
-            return not dossier.unconfirmed_contacts(work, server)
-
-        def follow_links() -> None:
-            for token in _links_in(self.mail_directory, host.name):
-                if token not in used:
-                    used.add(token)
-                    with self.office.work() as work:
-                        contacts.confirm(work, token)
-
-        self._wait(host, all_confirmed, "letters to the contacts", meanwhile=follow_links)
-
-    def _clear(self, work: Work, server: Server) -> None:
-        screenings.decide(
-            work,
-            Actor(Role.SCREENER, self._staff),
-            server,
-            Verdict.CLEAN,
-            reason="The papers show who the applicant is.",
-            seen_version=server.version,
+    def _certify(self, host: Host, dns: DnsServer) -> None:
+        registration = Registration(
+            self.office,
+            host,
+            owner=self._account(host.mailbox),
+            staff=self._staff,
+            mail_directory=self.mail_directory,
         )
-
-    def _pay(self, work: Work, server: Server) -> None:
-        for invoice in [one for kind in InvoiceKind for one in open_invoices(work, server, kind)]:
-            payments.record(
-                work,
-                Actor(Role.TREASURER, self._staff),
-                Receipt(
-                    key=f"transfer-{invoice.id}",
-                    amount=invoice.amount,
-                    currency=invoice.currency,
-                    received_on=work.today,
-                    text=make_reference(invoice.id),
-                ),
-            )
-
-    def _change(self, host: Host, operation: Callable[[Work, Server], object]) -> None:
-        with self.office.work() as work:
-            operation(work, work.session.get_one(Server, self._servers[host.name]))
-
-    def _wait(
-        self,
-        host: Host,
-        holds: Callable[[Work, Server], bool],
-        what: str,
-        *,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Wait for what the service's workers do, in a process of their own."""
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with self.office.reading() as work:
-                if holds(work, work.session.get_one(Server, self._servers[host.name])):
-                    return
-            meanwhile()
-            time.sleep(_POLL_SECONDS)
-        raise DemoError(f"{host.name}: {what} did not come; see {self.log_file}")
+        self._registrations[host.name] = registration
+        registration.certify(dns)
 
 
 def _second_factor(work: Work, account: Account) -> tuple[str, ...]:
@@ -488,28 +364,6 @@ def _second_factor(work: Work, account: Account) -> tuple[str, ...]:
     code = pyotp.TOTP(factors.pending_secret(work, person, pending)).at(work.now)
     factors.confirm_totp(work, person, digest, pending, code)
     return tuple(factors.new_recovery_codes(work, person))
-
-
-def _is_compared(work: Work, server: Server) -> bool:
-    return all(
-        work.session.scalar(select(model.id).where(model.server_id == server.id)) is not None
-        for model in (ScreeningRecord, DomainAgeRecord)
-    )
-
-
-def _accept_contract(work: Work, owner: Actor, server: Server) -> None:
-    text = contracts.contract(work, server)
-    contracts.accept(work, owner, server, version=text.text.version, seen=text.sha256)
-
-
-def _links_in(maildir: Path, hostname: str) -> Iterator[str]:
-    """Return the tokens of all links in letters that name a host."""
-    for file in sorted((maildir / "new").glob("*")):
-        letter = message_from_bytes(file.read_bytes(), policy=default)
-        body = letter.get_body(("plain",))
-        text = body.get_content() if body is not None else ""
-        if hostname in text:
-            yield from _LINK.findall(text)
 
 
 async def _is_healthy() -> bool:
