@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -34,8 +35,18 @@ class Valkey:
         raise AssertionError("the server did not start")
 
     def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def freeze(self, *, frozen: bool) -> None:
         assert self._process is not None
-        self._process.terminate()
+        self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
         self._process.wait()
 
 

@@ -6,8 +6,9 @@ them down: with ``appendonly yes`` and ``appendfsync everysec`` a crash of its m
 second of counts at most; without, each restart would set everybody's count to nothing and lift
 every lock. Not for Valkey's cluster mode; a replica with fail-over is fine.
 
-Every failure of the store reads as 'could not tell'. A step that was done though its answer was
-lost may count too much, never too little.
+Every failure of the store reads as 'could not tell'. A step whose answer was lost with the
+connection is done again: a reservation has a token that makes it count once all the same. When
+that fails too it may count too much, never too little.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from countersign.rules.submission import DAY
@@ -52,6 +55,8 @@ class ValkeySubmissionTables:
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             decode_responses=True,
+            # A connection that died while it was idle.
+            retry=Retry(NoBackoff(), 2, supported_errors=(redis.ConnectionError,)),
         )
         self._client: Any = redis.Redis.from_pool(pool)
         self._prefix = prefix
@@ -72,7 +77,7 @@ class ValkeySubmissionTables:
         shared = (self._key(name) for name in ("senders", "top", "locks", "untold"))
         times = (repr(now), repr(now - DAY), repr(now - KEPT))
         bound = "" if limit is None else limit
-        with translated():
+        with _translated():
             kind, value = await self._reserve(
                 keys=[*self._keys_of(user), *shared],
                 args=[user, recipients, bound, *times, token],
@@ -87,7 +92,7 @@ class ValkeySubmissionTables:
         recipients, _, user = rest.partition(":")
         if not (user and recipients.isascii() and recipients.isdigit()):
             return
-        with translated():
+        with _translated():
             await self._release(
                 keys=[*self._keys_of(user), self._key("top")],
                 args=[user, f"{token}:{recipients}", recipients],
@@ -99,13 +104,11 @@ class ValkeySubmissionTables:
 
     async def hours(self, user: str, now: float) -> tuple[int, ...]:
         """Return the recipients of each of the 24 hours before ``now``, the oldest first."""
-        found, rows_key = [0] * 24, self._keys_of(user)[0]
-        begin, number = f"({now - DAY!r}", 0
+        found, number = [0] * 24, 0
+        window = (self._keys_of(user)[0], f"({now - DAY!r}", "+inf")
         while True:
-            with translated():
-                rows = await self._client.zrangebyscore(
-                    rows_key, begin, "+inf", start=number, num=_PAGE, withscores=True
-                )
+            with _translated():
+                rows = await self._client.zrangebyscore(*window, number, _PAGE, withscores=True)
             for row, at in rows:
                 age = int(max(0.0, min(23.0, (now - at) / 3600)))
                 found[23 - age] += int(row.rpartition(":")[2])
@@ -118,7 +121,7 @@ class ValkeySubmissionTables:
         best: list[Usage] = []
         number = 0
         while True:
-            with translated():
+            with _translated():
                 page = await self._client.zrevrange(
                     self._key("top"), number, number + _PAGE - 1, withscores=True
                 )
@@ -139,12 +142,12 @@ class ValkeySubmissionTables:
         """Lock an account; False if it is locked already."""
         field = untold_field(lock) if lock.reason is LockReason.DAILY_LIMIT else ""
         keys = [self._key("locks"), self._key("untold")]
-        with translated():
+        with _translated():
             return bool(await self._lock(keys=keys, args=[lock.user, pack_lock(lock), field]))
 
     async def unlock(self, user: str, *, forget: bool) -> bool:
         """Unlock an account; False if it was not locked."""
-        with translated():
+        with _translated():
             async with self._client.pipeline(transaction=True) as pipeline:
                 pipeline.hdel(self._key("locks"), user)
                 if forget:
@@ -156,7 +159,7 @@ class ValkeySubmissionTables:
 
     async def lock_of(self, user: str) -> Lock | None:
         """Return the lock of an account."""
-        with translated():
+        with _translated():
             found = await self._client.hget(self._key("locks"), user)
         return None if found is None else unpack_lock(found)
 
@@ -170,36 +173,36 @@ class ValkeySubmissionTables:
 
     async def told(self, lock: Lock) -> None:
         """Note that the administrator was told of a lock."""
-        with translated():
+        with _translated():
             await self._client.hdel(self._key("untold"), untold_field(lock))
 
     # -- sign-ins --------------------------------------------------------------------------------
 
     async def failed(self, failure: SignInFailure) -> None:
         """Note a sign-in that failed."""
-        with translated():
+        with _translated():
             await self._sign_ins.failed(failure)
 
     async def failures(self, user: str, network: str, since: float) -> Failures:
         """Return how many sign-ins failed after ``since``."""
-        with translated():
+        with _translated():
             return await self._sign_ins.failures(user, network, since)
 
     async def recent_failures(self, limit: int = 100) -> list[SignInFailure]:
         """Return the newest failures, newest first."""
-        with translated():
+        with _translated():
             return await self._sign_ins.recent(limit)
 
     async def signed_in(self, user: str, network: str, now: float) -> None:
         """Note a sign-in that succeeded."""
-        with translated():
+        with _translated():
             await self._sign_ins.signed_in(user, network, now)
 
     # -- upkeep ----------------------------------------------------------------------------------
 
     async def sweep(self, now: float) -> int:
         """Delete what has passed; return how many rows."""
-        with translated():
+        with _translated():
             return await self._sweep_senders(now - KEPT) + await self._sign_ins.sweep(now)
 
     async def aclose(self) -> None:
@@ -222,14 +225,14 @@ class ValkeySubmissionTables:
         return swept
 
     async def _usage_of(self, user: str, now: float) -> Usage:
-        with translated():
+        with _translated():
             recipients, messages = await self._usage(
                 keys=self._keys_of(user), args=[repr(now - DAY)]
             )
         return Usage(user, int(recipients), int(messages))
 
     async def _all(self, name: str) -> list[Lock]:
-        with translated():
+        with _translated():
             return [unpack_lock(value) for value in await self._client.hvals(self._key(name))]
 
     def _keys_of(self, user: str) -> list[str]:
@@ -240,8 +243,7 @@ class ValkeySubmissionTables:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise every failure of the store as 'could not tell'."""
+def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:

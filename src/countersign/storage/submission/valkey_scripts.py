@@ -52,8 +52,9 @@ if limit ~= '' and total > tonumber(limit) then
   return {'lock', lock}
 end
 if not (tonumber(last) > tonumber(now)) then last = now end
-redis.call('ZREMRANGEBYSCORE', rows, '-inf', kept)
+-- First what a server without memory refuses: then nothing is done.
 redis.call('ZADD', rows, last, row)
+redis.call('ZREMRANGEBYSCORE', rows, '-inf', kept)
 redis.call('HSET', sender, 'recipients', total, 'messages', messages + 1,
   'boundary', boundary, 'last', last)
 redis.call('ZADD', senders, last, user)
