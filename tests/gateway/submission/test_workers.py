@@ -1,0 +1,126 @@
+"""Several workers, killed workers: the count stays exact, and what was acknowledged is written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from countersign.storage.submission.journal import Journal
+from countersign.storage.submission.opening import open_submission_tables
+from countersign.transport.conversation import ConversationError
+from tests.gateway.process import GatewayProcess
+from tests.gateway.submission.process import submission_gateway
+from tests.gateway.submission.site import client_of
+from tests.gateway.test_backend import Backend, listening
+from tests.peers.postfix import Postfix
+
+
+def stores(directory: Path) -> Path:
+    return directory / "state" / "submission"
+
+
+async def used(directory: Path) -> int:
+    tables = open_submission_tables("", stores(directory))
+    try:
+        return await tables.used("alice", time.time())
+    finally:
+        await tables.aclose()
+
+
+async def standing(directory: Path) -> int:
+    """Recipients in the journal, without what was refused."""
+    journal = Journal(stores(directory))
+    try:
+        entries = await journal.of_user("alice", 0, 2**40)
+        found = [await journal.find(entry.id) for entry in entries]
+        return sum(one.entry.recipients for one in found if one and one.refused_at is None)
+    finally:
+        await journal.aclose()
+
+
+@pytest.mark.peer
+async def test_of_many_at_the_same_time_to_two_workers_exactly_300_pass(
+    tmp_path: Path, mta: Postfix
+) -> None:
+    async with submission_gateway(tmp_path, mta.listen, workers=2) as gateway:
+        assert len(gateway.workers()) == 2
+
+        async def send(number: int) -> int:
+            recipients = [f"to{number}-{one}@alpha.example" for one in range(10)]
+            passed = 0
+            async with client_of(gateway.port, address=gateway.address) as client:
+                for _ in range(4):
+                    passed += (await client.send(*recipients)).code == 250
+            return passed
+
+        passed = await asyncio.gather(*(send(number) for number in range(12)))
+        assert sum(passed) == 30
+        assert await used(tmp_path) == 300
+    assert await standing(tmp_path) == 300
+    lock_lines = gateway.log_file.read_text().count("account locked")
+    assert lock_lines == 1
+
+
+async def test_what_a_killed_worker_acknowledged_is_counted_and_written_down(
+    tmp_path: Path,
+) -> None:
+    backend = Backend("never", b"")
+    acknowledged = 0
+
+    async def send_until_cut(gateway: GatewayProcess, number: int) -> None:
+        nonlocal acknowledged
+        with contextlib.suppress(ConversationError, ConnectionError):
+            async with client_of(gateway.port, address=gateway.address) as client:
+                while True:
+                    if (await client.send(f"to{number}@alpha.example")).code != 250:
+                        return
+                    acknowledged += 1
+
+    async with listening(backend) as port:
+        async with submission_gateway(tmp_path, f"127.0.0.1:{port}", workers=1) as gateway:
+            for round_ in range(4):
+                [worker] = gateway.workers()
+                before = acknowledged
+                clients = [
+                    asyncio.create_task(send_until_cut(gateway, number)) for number in range(4)
+                ]
+                async with asyncio.timeout(30):
+                    while acknowledged < before + 10 + round_:
+                        await asyncio.sleep(0.001)
+                os.kill(worker, signal.SIGKILL)
+                await asyncio.gather(*clients)
+                async with asyncio.timeout(30):
+                    while gateway.workers() in ([], [worker]):
+                        await asyncio.sleep(0.02)
+            async with client_of(gateway.port, address=gateway.address) as client:
+                assert (await client.send("to1@alpha.example")).code == 250
+                acknowledged += 1
+        taken = len(backend.taken)
+        # What was on its way when a worker was killed may be counted and not have gone out, four
+        # messages at a time at most; but nothing goes out that is not counted.
+        assert acknowledged <= taken <= await used(tmp_path) <= acknowledged + 4 * 4
+        assert taken <= await standing(tmp_path) <= await used(tmp_path)
+
+
+async def test_a_stop_lets_the_message_under_way_end(tmp_path: Path) -> None:
+    backend = Backend("never", b"")
+    async with (
+        listening(backend) as port,
+        submission_gateway(tmp_path, f"127.0.0.1:{port}", workers=1) as gateway,
+        client_of(gateway.port, address=gateway.address) as client,
+    ):
+        lines = ["MAIL FROM:<alice@alpha.example>", "RCPT TO:<to1@alpha.example>", "DATA"]
+        assert await client.codes(*lines) == [250, 250, 354]
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.wait_for_log("draining")
+        client.conversation.send(b"From: alice@alpha.example\r\n\r\nlate\r\n")
+        assert (await client.say(".")).code == 250
+        await gateway.process.wait()
+    assert len(backend.taken) == 1
+    assert await standing(tmp_path) == 1
