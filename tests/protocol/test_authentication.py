@@ -22,7 +22,8 @@ from countersign.protocol.events import (
     StartTls,
 )
 from countersign.protocol.reply import reply
-from countersign.protocol.server import ServerDialogue, ServerSettings
+from countersign.protocol.server import ServerDialogue
+from countersign.protocol.server_settings import ServerSettings
 
 RIGHT = b"\0user\0secret"
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN")

@@ -17,7 +17,8 @@ from countersign.protocol.control import (
 )
 from countersign.protocol.events import Hello
 from countersign.protocol.reply import Reply
-from countersign.protocol.server import ServerDialogue, ServerSettings
+from countersign.protocol.server import ServerDialogue
+from countersign.protocol.server_settings import ServerSettings
 
 TOKEN = "a2b3c4d5e6f7ghijklmnopqrstuvwxyz"
 

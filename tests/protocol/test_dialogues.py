@@ -21,7 +21,8 @@ from countersign.protocol.events import (
     StartTls,
 )
 from countersign.protocol.reply import Reply, ReplyReader, ReplySyntaxError, reply
-from countersign.protocol.server import ServerDialogue, ServerSettings
+from countersign.protocol.server import ServerDialogue
+from countersign.protocol.server_settings import ServerSettings
 from countersign.protocol.session_id import has_valid_tag, is_session_id, make_session_id
 
 ID = "a" * 128

@@ -19,7 +19,8 @@ from countersign.protocol.events import (
     SessionIdOffered,
 )
 from countersign.protocol.reply import Reply, reply
-from countersign.protocol.server import OK, ServerSettings
+from countersign.protocol.server import OK
+from countersign.protocol.server_settings import ServerSettings
 from countersign.transport.conversation import ConversationError, connect
 from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream

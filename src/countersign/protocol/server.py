@@ -9,7 +9,7 @@ answered here and makes no event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname, parse_domain
@@ -47,38 +47,13 @@ from countersign.protocol.events import (
 )
 from countersign.protocol.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, check_parameters
 from countersign.protocol.reply import Reply, reply
+from countersign.protocol.server_settings import ServerSettings
 from countersign.protocol.session_id import is_session_id
 
 BAD_SEQUENCE = reply(503, "5.5.1", "Bad sequence of commands")
 NEED_TLS = reply(530, "5.7.0", "Must issue a STARTTLS command first")
 OK = reply(250, "2.0.0", "Ok")
 BAD_LINE_ENDING = reply(500, "5.5.2", "Bare CR, bare LF or NUL in a command")
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """What a server dialogue allows."""
-
-    lmtp: bool = False
-    start_tls: bool = False
-    """STARTTLS is offered while the connection is in clear."""
-    verification: bool = False
-    """XSESSIONID and XVERIFY are offered inside TLS."""
-    control_token: str = ""
-    """Announced as XCONTROL inside TLS (docs/PROTOCOL.md §5.4); empty: nothing is."""
-    mechanisms: tuple[str, ...] = ()
-    """SASL mechanisms that AUTH offers inside TLS, by upper-case name, the best first."""
-    requires_sign_in: bool = False
-    """MAIL is refused until the client has signed in (RFC 6409 §4.3)."""
-    session_id_length: int = 128
-    max_command_line: int = 2048
-    """Octets with CRLF: 512 of RFC 5321 §4.5.3.1.4 and room for the extensions."""
-    max_text_line: int = 998
-    max_message_size: int = 50 * 1024 * 1024
-    max_recipients: int = 1000
-    max_errors: int = 10
-    max_commands: int | None = None
-    """Command lines of one connection; None: any number."""
 
 
 class _State(Enum):

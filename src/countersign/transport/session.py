@@ -17,7 +17,8 @@ import structlog
 
 from countersign.protocol.events import Event, Quit, StartTls
 from countersign.protocol.reply import Reply, reply
-from countersign.protocol.server import OK, ServerDialogue, ServerSettings
+from countersign.protocol.server import OK, ServerDialogue
+from countersign.protocol.server_settings import ServerSettings
 from countersign.rules.network import network_key
 from countersign.transport.conversation import Observe
 from countersign.transport.stream import Stream, StreamClosedError

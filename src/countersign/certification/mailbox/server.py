@@ -17,7 +17,7 @@ import structlog
 from countersign.certification.mailbox.message import Deliver, Knows, Senders
 from countersign.certification.mailbox.sender import SenderTests
 from countersign.certification.mailbox.session import MailboxSession
-from countersign.protocol.server import ServerSettings
+from countersign.protocol.server_settings import ServerSettings
 from countersign.transport.session import Counting, ListeningService, ServerSession
 from countersign.transport.stream import Stream
 

@@ -14,7 +14,7 @@ from countersign.gateway.receiving.answering import Answering
 from countersign.gateway.receiving.maildir import MaildirBackend
 from countersign.gateway.receiving.session import ReceivingSession
 from countersign.gateway.receiving.verifier import Verifier
-from countersign.protocol.server import ServerSettings
+from countersign.protocol.server_settings import ServerSettings
 from countersign.rules.network import in_networks
 from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream

@@ -7,7 +7,7 @@ from countersign.gateway.parts import Parts
 from countersign.gateway.sending.delivery import Delivery
 from countersign.gateway.sending.pool import Pool
 from countersign.gateway.sending.session import SendingSession
-from countersign.protocol.server import ServerSettings
+from countersign.protocol.server_settings import ServerSettings
 from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream
 

@@ -8,7 +8,7 @@ from countersign.gateway.backend.proxy import ProxyBackend
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.parts import Parts
 from countersign.gateway.submission.session import SubmissionSession
-from countersign.protocol.server import ServerSettings
+from countersign.protocol.server_settings import ServerSettings
 from countersign.transport.session import ListeningService, ServerSession
 from countersign.transport.stream import Stream
 from countersign.transport.tls_listener import TlsListener

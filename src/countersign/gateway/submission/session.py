@@ -10,13 +10,8 @@ import structlog
 from countersign.gateway.backend.interface import FATE_UNKNOWN, ClientFacts
 from countersign.gateway.submission.desk import Sender
 from countersign.gateway.submission.incoming import Incoming
-from countersign.gateway.submission.sources.interface import (
-    Challenge,
-    Exchange,
-    Rejected,
-    SignedIn,
-    SourceUnavailableError,
-)
+from countersign.gateway.submission.sign_in_dialogue import SignInDialogue
+from countersign.gateway.submission.sources.interface import Challenge, SignedIn
 from countersign.gateway.submission.transaction import Origin, Transaction
 from countersign.mail.trace import Transfer, received_field
 from countersign.protocol.data import ContentFault
@@ -62,9 +57,9 @@ class SubmissionSession(ServerSession):
         self._desk = service.submission.desk
         self._started = self._loop.time()
         self._backend = service.backend.session()
-        self._exchange: Exchange | None = None
-        self._proven: SignedIn | None = None
-        """Proven, but the mechanism's last words wait for the client's (empty) response."""
+        self._sign_ins = SignInDialogue(
+            service.submission.sign_in, self._desk.refusals, self.client_address
+        )
         self._user = ""
         self._transaction: Transaction | None = None
         self._in_content = False
@@ -137,46 +132,14 @@ class SubmissionSession(ServerSession):
         self.dialogue.respond_to_hello(answer, parameters=parameters | {"BODY"})
 
     async def _on_auth(self, event: AuthBegun | AuthContinued) -> None:
-        if isinstance(event, AuthBegun):
-            sign_in = self._service.submission.sign_in
-            self._exchange = sign_in.begin(event.mechanism, self.client_address)
-            self._proven = None
-            response = event.initial_response
-        else:
-            response = event.response
-        if self._proven is not None:
-            self._finish_sign_in(self._proven, response)
-            return
-        if self._exchange is None:
-            raise AssertionError("a response, and no exchange")
-        try:
-            result = await self._exchange.step(response)
-        except SourceUnavailableError as error:
-            log.warning("sign-in not possible", reason=str(error))
-            self.dialogue.respond(self._desk.refusals.cannot_sign_in)
-            return
-        self._answer_sign_in(result)
-
-    def _answer_sign_in(self, result: Challenge | SignedIn | Rejected) -> None:
-        match result:
+        match await self._sign_ins.answer(event):
             case Challenge(octets):
                 self.dialogue.respond_with_challenge(octets)
-            case SignedIn(_, octets) if octets:
-                # 235 has no room for the mechanism's last words (RFC 4954 §4).
-                self._proven = result
-                self.dialogue.respond_with_challenge(octets)
-            case SignedIn():
-                self._finish_sign_in(result, b"")
-            case Rejected():
-                self.dialogue.respond(self._desk.refusals.rejected(result.reason))
-
-    def _finish_sign_in(self, proven: SignedIn, response: bytes | None) -> None:
-        self._exchange = self._proven = None
-        if response:
-            self.dialogue.respond(self._desk.refusals.rejected("syntax"))
-            return
-        self._user = proven.user
-        self.dialogue.respond(SIGNED_IN)
+            case SignedIn(user):
+                self._user = user
+                self.dialogue.respond(SIGNED_IN)
+            case Reply() as refusal:
+                self.dialogue.respond(refusal)
 
     # -- mail ----------------------------------------------------------------------------------
 
