@@ -49,7 +49,7 @@ class Gateway:
         self.file.write_text(
             f'hostname = "{self.host}"\nstate_directory = "{directory}"\n'
             f'[registry]\nkind = "dns"\nzone = "{ZONE}"\n'
-            f'[dns]\nnameservers = ["{resolver}"]\n'
+            f'[dns]\nnameservers = ["{resolver}"]\ntimeout = 0.5\nlifetime = 1\n'
             f'[registrar]\nurl = "{office.config.url}"\ntoken_file = "{directory / "token"}"\n'
         )
         self.resolver = resolver
@@ -181,6 +181,28 @@ def test_a_registrar_that_is_away_or_answers_twice_costs_no_key(
             update={"state": KeyState.MADE, "record": other.key("shared").record}
         )
     assert "another key with selector" in _error(gateway, "publish", "shared")
+
+
+def test_two_gateways_of_one_name_find_selectors_of_their_own(
+    running: Chain, tmp_path: Path
+) -> None:
+    server, _ = running.registrar.lively[0]
+    first, second = (
+        Gateway(running, tmp_path / name, server, "127.0.0.1:9") for name in ("first", "second")
+    )
+    for gateway in (first, second):
+        gateway.run("make")
+        assert next(iter(gateway.states())).endswith("a")
+    first.run("publish")
+    assert "another key will be made" in second.run("rotate")
+    second.run("rotate")
+    second.run("rotate")
+    [ours, theirs] = (
+        {name for name, state in one.states().items() if state is KeyState.PUBLISHED}
+        for one in (first, second)
+    )
+    assert len(ours) == len(theirs) == 2
+    assert not ours & theirs
 
 
 def _activate(gateway: Gateway) -> list[str]:

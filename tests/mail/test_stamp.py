@@ -43,6 +43,7 @@ def test_a_stamp_looks_as_the_design_says() -> None:
     assert field.replace(b"\r\n\t", b" ").decode() == f"{FIELD_NAME}: {GOOD}; user=anna\r\n"
     assert parse_stamp(f"{GOOD}; user=anna") == Stamp("mail.example.com", ID, AT, "anna")
     assert parse_stamp(GOOD).user == ""
+    assert parse_stamp(GOOD.replace("; ", ";\n\t") + "\n") == parse_stamp(GOOD)
 
 
 @given(stamps)
@@ -105,6 +106,7 @@ def test_a_stamp_with_one_character_changed_never_reads_as_the_same(
         GOOD + "; user=an na%",
         GOOD + "; user=%c3%a4",
         GOOD + "; user=%FF",
+        GOOD + "; user=%4 1",
         GOOD + "; user=%0A",
         GOOD + "; user=ä",
         GOOD.replace("host=", "HOST="),

@@ -27,8 +27,9 @@ _WIDTH = 64
 _ID = re.compile(r"[a-z2-7]{25}[aeimquy4]")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@+")
-_USER = re.compile(r"(?:[A-Za-z0-9._~@+-]|%[0-9A-F]{2})+")
-_FOLD = re.compile(r"\r\n(?=[ \t])")
+_USER = re.compile(r"(?:[ \t]*(?:[A-Za-z0-9._~@+-]|%[0-9A-F]{2}))+")
+# Files on a disk end their lines otherwise than mail under way.
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
 _SPACE = " \t"
 
 
@@ -92,7 +93,7 @@ def parse_stamp(value: str) -> Stamp:
     """
     if len(value) > MAX_VALUE:
         raise StampError("this is too long for a stamp")
-    text = _FOLD.sub("", value.removesuffix("\r\n"))
+    text = _FOLD.sub("", value.removesuffix("\n").removesuffix("\r"))
     parts = [part.strip(_SPACE) for part in text.split(";", 5)]
     names = ("v", "host", "id", "t", "user")[: max(4, len(parts))]
     if len(parts) != len(names):
@@ -138,9 +139,9 @@ def _encoded_lines(user: str) -> Iterator[str]:
 
 
 def _decode(text: str) -> str:
-    joined = text.replace(" ", "").replace("\t", "")
-    if not _USER.fullmatch(joined):
+    if not _USER.fullmatch(text):
         raise StampError("user= has characters that must be percent-encoded")
+    joined = text.replace(" ", "").replace("\t", "")
     octets = re.sub(
         rb"%([0-9A-F]{2})", lambda match: bytes((int(match[1], 16),)), joined.encode("ascii")
     )

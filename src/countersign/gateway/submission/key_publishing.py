@@ -15,6 +15,10 @@ from countersign.registry.dns_client import CachingClient
 _DKIM = "dkim"
 
 
+class SelectorTakenError(KeyStoreError):
+    """The registrar has another key of this server under the selector."""
+
+
 class Seen(StrEnum):
     """What the DNS has for a selector."""
 
@@ -41,7 +45,7 @@ async def publish_key(
     if there is None:
         await registrar.register_key(key.record, key.selector)
     elif there.content != key.record:
-        raise KeyStoreError(
+        raise SelectorTakenError(
             f"the registrar has another key with selector {key.selector}: make one with another"
         )
     return store.publish(key.selector, at)

@@ -14,6 +14,7 @@ from countersign.gateway.registrar_link.errors import RegistrarError
 from countersign.gateway.submission.key_file import KeyKind, KeyStoreError, make_private_directory
 from countersign.gateway.submission.key_publishing import (
     Seen,
+    SelectorTakenError,
     look_for_key,
     publish_key,
     revoke_key,
@@ -83,6 +84,11 @@ class Rotation:
             reason = await self._try(step)
         except ResolutionFailedError as error:
             return Report(step, Outcome.WAITS, f"the DNS cannot tell: {error}")
+        except SelectorTakenError:
+            # Of another gateway with our name. Nobody has seen our key yet: the next call makes
+            # another one.
+            self.store.revoke(step.selector, self.clock())
+            return Report(step, Outcome.WAITS, "its selector is taken: another key will be made")
         except (KeyStoreError, RegistrarError) as error:
             return Report(step, Outcome.FAILED, str(error))
         return Report(step, Outcome.WAITS if reason else Outcome.DONE, reason)
