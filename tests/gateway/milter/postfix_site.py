@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import smtplib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,17 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from countersign.cli.submission_snippets import postfix_milter
 from countersign.gateway.config import Config
 from countersign.transport.certificate import make_self_signed
 from tests.gateway.milter.site import settings_of
 from tests.gateway.world import client_tls, free_port
-from tests.peers.dovecot_sasl import DovecotSasl
-from tests.peers.postfix import Postfix
+from tests.peers.dovecot import Dovecot
+from tests.peers.postfix import Postfix, skip_without_postfix
 
 PASSWORDS = {"alice": "wonderland", "bob": "builder"}
 SENDER = "alice@alpha.example"
 RECIPIENT = "user@alpha.example"
+FOR_POSTFIX = """\
+service auth {
+  unix_listener for-postfix {
+    mode = 0666
+  }
+}
+"""
 LOOSE = """\
 127.0.0.1:{port} inet n - n - - smtpd
     -o smtpd_tls_security_level=may
@@ -31,6 +42,16 @@ LOOSE = """\
     -o smtpd_milters=inet:127.0.0.1:{milter}
     -o milter_default_action=tempfail
 """
+
+
+def skip_without_programs() -> None:
+    """Skip with the reason; in CI a missing program is a failure."""
+    skip_without_postfix()
+    if shutil.which("dovecot"):
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail("dovecot is not installed (.ci/install-packages)")
+    pytest.skip("dovecot is not installed")
 
 
 @dataclass
@@ -57,11 +78,11 @@ def postfix_site(
     services = services.replace("\nsubmissions inet", f"\n127.0.0.1:{tls} inet")
     services += LOOSE.format(port=loose, milter=milter_port)
     domain = hostname.partition(".")[2]
-    with DovecotSasl(PASSWORDS) as dovecot:
+    with Dovecot(PASSWORDS, mechanisms="plain login", settings=FOR_POSTFIX) as dovecot:
         settings = {
             "smtpd_tls_chain_files": pair,
             "smtpd_sasl_type": "dovecot",
-            "smtpd_sasl_path": dovecot.socket,
+            "smtpd_sasl_path": dovecot.socket.with_name("for-postfix"),
             "virtual_mailbox_maps": f"static:{domain}/user/",
             # Our clients' address is Postfix's own, which alone would make them local ones.
             "local_header_rewrite_clients": "",

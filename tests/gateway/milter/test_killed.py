@@ -14,11 +14,14 @@ import pytest
 
 from countersign.storage.submission.journal import Journal
 from countersign.storage.submission.local import LocalSubmissionTables
-from tests.gateway.milter.postfix_site import Client, PostfixSite, postfix_site
+from tests.gateway.milter.postfix_site import (
+    Client,
+    PostfixSite,
+    postfix_site,
+    skip_without_programs,
+)
 from tests.gateway.process import GatewayProcess, kill, maildir_gateway
 from tests.gateway.world import free_port
-from tests.peers.dovecot_sasl import skip_without_dovecot
-from tests.peers.postfix import skip_without_postfix
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 CONTENT = b"From: Alice <alice@alpha.example>\r\nSubject: %d\r\n\r\nText.\r\n"
@@ -28,8 +31,7 @@ RECIPIENTS = ("r1@alpha.example", "r2@alpha.example")
 @asynccontextmanager
 async def site_of(directory: Path) -> AsyncIterator[tuple[GatewayProcess, PostfixSite]]:
     """A gateway of one worker as an operator runs it, and a Postfix that asks it."""
-    skip_without_postfix()
-    skip_without_dovecot()
+    skip_without_programs()
     port = free_port()
     milter = f'[milter]\nenabled = true\nlisten = ["127.0.0.1:{port}"]\n'
     async with maildir_gateway(directory, extra=milter) as gateway:

@@ -9,19 +9,16 @@ import pytest
 
 from countersign.mail.stamp import parse_stamp
 from tests.gateway.milter.messages import CONTENTS, FROM, fields_of
-from tests.gateway.milter.postfix_site import RECIPIENT, Client, postfix_site
+from tests.gateway.milter.postfix_site import RECIPIENT, Client, postfix_site, skip_without_programs
 from tests.gateway.milter.site import HOSTNAME, make_keys, milter_site, signatures_hold
 from tests.gateway.world import free_port
-from tests.peers.dovecot_sasl import skip_without_dovecot
-from tests.peers.postfix import skip_without_postfix
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
 def _programs() -> None:
-    skip_without_postfix()
-    skip_without_dovecot()
+    skip_without_programs()
 
 
 async def test_every_kind_of_message_arrives_stamped_and_its_signatures_hold(
