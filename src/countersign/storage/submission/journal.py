@@ -7,7 +7,7 @@ shows that is an older :class:`Head` kept where he cannot write: the clerk logs 
 :meth:`Journal.verify` looks for it. What was sent since the last head that left the host is
 safe against nobody with the rights of the gateway.
 
-A message takes about 170 octets, its index included. Recipients and text are not kept.
+A message takes about 160 octets, its index included. Recipients and text are not kept.
 """
 
 from __future__ import annotations
