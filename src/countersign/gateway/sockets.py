@@ -97,6 +97,8 @@ def _listen_unix(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.bind(str(path))
+    # Who asks there runs as another user: the group decides, which the directory may give.
+    path.chmod(0o660)
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock

@@ -39,7 +39,7 @@ LOOSE = """\
     -o smtpd_sasl_auth_enable=yes
     -o mynetworks=127.0.0.0/8
     -o smtpd_relay_restrictions=permit_mynetworks,reject
-    -o smtpd_milters=inet:127.0.0.1:{milter}
+    -o smtpd_milters={milter}
     -o milter_default_action=tempfail
 """
 
@@ -67,16 +67,20 @@ class PostfixSite:
 
 @contextmanager
 def postfix_site(
-    directory: Path, milter_port: int, *, hostname: str = "mx.alpha.example", **main: Any
+    directory: Path, milter: int | str, *, hostname: str = "mx.alpha.example", **main: Any
 ) -> Iterator[PostfixSite]:
+    """``milter``: its port of 127.0.0.1, or unix:/path."""
+    endpoint = milter if isinstance(milter, str) else f"127.0.0.1:{milter}"
     pair = directory / "pair.pem"
     pair.write_bytes(make_self_signed(hostname))
-    listen = {"enabled": True, "listen": [f"127.0.0.1:{milter_port}"]}
+    listen = {"enabled": True, "listen": [endpoint]}
     config = Config.model_validate(settings_of(directory, milter=listen))
     starttls, tls, loose, incoming = (free_port() for _ in range(4))
     services = postfix_milter(config).replace("\nsubmission inet", f"\n127.0.0.1:{starttls} inet")
     services = services.replace("\nsubmissions inet", f"\n127.0.0.1:{tls} inet")
-    services += LOOSE.format(port=loose, milter=milter_port)
+    services += LOOSE.format(
+        port=loose, milter=endpoint if isinstance(milter, str) else f"inet:{endpoint}"
+    )
     domain = hostname.partition(".")[2]
     with Dovecot(PASSWORDS, mechanisms="plain login", settings=FOR_POSTFIX) as dovecot:
         settings = {
