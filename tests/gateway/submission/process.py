@@ -11,10 +11,14 @@ from tests.gateway.submission.site import HOSTNAME, add_user
 from tests.gateway.world import free_port, fresh_address
 
 
+class SubmissionProcess(GatewayProcess):
+    tls_port = 0
+
+
 @asynccontextmanager
 async def submission_gateway(
     directory: Path, mta: str, *, workers: int = 2
-) -> AsyncIterator[GatewayProcess]:
+) -> AsyncIterator[SubmissionProcess]:
     """A gateway with one user, alice."""
     address, port, tls_port = fresh_address(), free_port(), free_port()
     (directory / "registry.toml").write_text("server = []\n")
@@ -40,7 +44,8 @@ client_information = "none"
 kind = "file"
 path = "{directory}/registry.toml"
 """
-    gateway = GatewayProcess(directory, text, address, port)
+    gateway = SubmissionProcess(directory, text, address, port)
+    gateway.tls_port = tls_port
     await gateway.start()
     try:
         yield gateway

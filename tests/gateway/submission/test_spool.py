@@ -90,8 +90,9 @@ def test_where_the_content_is_cut_changes_nothing(lines: list[bytes], data: st.D
 async def check(
     directory: Path, lines: list[bytes], header: bytes, body: bytes, data: st.DataObject
 ) -> None:
-    memory = data.draw(st.sampled_from([0, 10, 1000]))
-    incoming = Incoming(SpoolRoom(directory, disk=1000, memory=memory).open(), max_header=1000)
+    memory = len(header) + data.draw(st.sampled_from([0, 10, 1000]))
+    room = SpoolRoom(directory, disk=1000, memory=memory)
+    incoming = Incoming(room.open(), max_header=1000)
     while lines:
         count = data.draw(st.integers(1, len(lines)))
         await incoming.feed(b"".join(lines[:count]))
@@ -103,6 +104,18 @@ async def check(
     canonical += b"\r\n" if canonical else b""
     assert incoming.body_hash == hashlib.sha256(canonical).digest()
     incoming.close()
+    assert (room.in_memory, room.on_disk) == (0, 0)
+
+
+async def test_header_sections_share_the_memory_too(tmp_path: Path) -> None:
+    room = SpoolRoom(tmp_path, disk=1000, memory=100)
+    first, second = (Incoming(room.open(), max_header=1000) for _ in range(2))
+    await first.feed(b"A: b\r\n" * 15)
+    with pytest.raises(SpoolFullError):
+        await second.feed(b"A: b\r\n" * 15)
+    first.close()
+    second.close()
+    assert room.in_memory == 0
 
 
 async def test_a_header_without_an_end_is_not_kept(tmp_path: Path) -> None:

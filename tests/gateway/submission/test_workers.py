@@ -14,9 +14,8 @@ import pytest
 from countersign.storage.submission.journal import Journal
 from countersign.storage.submission.opening import open_submission_tables
 from countersign.transport.conversation import ConversationError
-from tests.gateway.process import GatewayProcess
-from tests.gateway.submission.process import submission_gateway
-from tests.gateway.submission.site import client_of
+from tests.gateway.submission.process import SubmissionProcess, submission_gateway
+from tests.gateway.submission.site import PASSWORD, client_of, client_tls, plain
 from tests.gateway.test_backend import Backend, listening
 from tests.peers.postfix import Postfix
 
@@ -73,7 +72,7 @@ async def test_what_a_killed_worker_acknowledged_is_counted_and_written_down(
     backend = Backend("never", b"")
     acknowledged = 0
 
-    async def send_until_cut(gateway: GatewayProcess, number: int) -> None:
+    async def send_until_cut(gateway: SubmissionProcess, number: int) -> None:
         nonlocal acknowledged
         with contextlib.suppress(ConversationError, ConnectionError):
             async with client_of(gateway.port, address=gateway.address) as client:
@@ -124,3 +123,47 @@ async def test_a_stop_lets_the_message_under_way_end(tmp_path: Path) -> None:
         await gateway.process.wait()
     assert len(backend.taken) == 1
     assert await standing(tmp_path) == 1
+
+
+async def test_a_worker_serves_tls_from_the_first_octet_whatever_others_send(
+    tmp_path: Path,
+) -> None:
+    backend = Backend("never", b"")
+    async with (
+        listening(backend) as port,
+        submission_gateway(tmp_path, f"127.0.0.1:{port}", workers=1) as gateway,
+    ):
+        where = (gateway.address, gateway.tls_port)
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(b"EHLO in.clear\r\n")
+        await reader.read()
+        await gateway.wait_for_log("tls handshake failed")
+        writer.close()
+        silent = [await asyncio.open_connection(*where) for _ in range(5)]
+        reader, writer = await asyncio.open_connection(*where, ssl=client_tls())
+        assert (await reader.readline()).startswith(b"220 ")
+        writer.write(b"EHLO x.example\r\n")
+        hello = await reader.readuntil(b"8BITMIME\r\n")
+        assert b"AUTH SCRAM-SHA-256 PLAIN" in hello
+        assert b"STARTTLS" not in hello
+        writer.write(f"AUTH PLAIN {plain('alice', PASSWORD)}\r\n".encode())
+        assert (await reader.readline()).startswith(b"235 ")
+        for _, one in [(reader, writer), *silent]:
+            one.close()
+        [worker] = gateway.workers()
+        async with asyncio.timeout(10):
+            while connections_of(worker, gateway.tls_port):
+                await asyncio.sleep(0.05)
+
+
+def connections_of(pid: int, port: int) -> int:
+    """Return how many sockets a process holds that are connected to a port of its own."""
+    inodes = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(str(path.readlink()).removeprefix("socket:[").removesuffix("]"))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    # Local address, state (0A: listening) and inode (proc(5)).
+    return sum(
+        row[1].endswith(f":{port:04X}") and row[3] != "0A" and row[9] in inodes for row in rows
+    )

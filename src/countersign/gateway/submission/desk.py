@@ -9,6 +9,7 @@ is made and signed, and the journal has it on the disk. If the MTA then refuses 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -152,10 +153,7 @@ class Desk:
     async def take_back(self, accepted: Accepted) -> None:
         """Note that the MTA refused a message after all: it counts nothing."""
         await self._release(accepted.reservation)
-        try:
-            await self._journal.refused(accepted.id, self._clock())
-        except TablesUnavailableError as error:
-            log.warning("refusal not written down", id=accepted.id, reason=str(error))
+        await self._note_refusal(accepted.id)
 
     async def _write_down(self, message: Submitted, reservation: str, now: float) -> Accepted:
         account = message.sender.account
@@ -171,19 +169,29 @@ class Desk:
         kept = tuple(field for field in split_fields(header) if not is_stamp(field))
         field = stamp_field(stamp)
         signatures = self._signer.sign((field, *kept), message.body_hash, now)
-        await self._journal.append(
-            Entry(
-                id=stamp.id,
-                at=now,
-                user=account.name,
-                recipients=message.recipients,
-                client_address=message.client_address,
-                size=message.size,
-                body_hash=message.body_hash,
-                front=message.front,
-            )
+        entry = Entry(
+            id=stamp.id,
+            at=now,
+            user=account.name,
+            recipients=message.recipients,
+            client_address=message.client_address,
+            size=message.size,
+            body_hash=message.body_hash,
+            front=message.front,
         )
+        try:
+            await self._journal.append(entry)
+        except asyncio.CancelledError:
+            # It may be written by now, and will go nowhere.
+            await self._note_refusal(stamp.id)
+            raise
         return Accepted(stamp.id, reservation, kept, (*signatures, field))
+
+    async def _note_refusal(self, tracking_id: str) -> None:
+        try:
+            await self._journal.refused(tracking_id, self._clock())
+        except TablesUnavailableError as error:
+            log.warning("refusal not written down", id=tracking_id, reason=str(error))
 
     async def _lock(self, sender: Sender, recipients: int) -> Reply | None:
         user, limit, now = sender.account.name, sender.limits.per_day, self._clock()

@@ -19,6 +19,7 @@ class Incoming:
         self.header = b""
         """Whole lines, without the empty line; complete after :meth:`finish`."""
         self._held = bytearray()
+        self._counted = 0
         self._in_body = False
         self._max_header = max_header
         self._hasher = BodyHasher()
@@ -59,6 +60,8 @@ class Incoming:
         header_size = end + 2 if end >= 0 else len(self._held)
         if header_size > self._max_header:
             raise HeaderTooBigError("The header section is too big")
+        self.body.keep(header_size - self._counted)
+        self._counted = header_size
         return self._begin_body(header_size) if end >= 0 else b""
 
     def _begin_body(self, header_size: int) -> bytes:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 IN_MEMORY = 256 * 1024
 """Octets of one body that stay in memory."""
 MEMORY = 64 * 1024 * 1024
-"""Octets that all bodies of a worker may have in memory; the others go to files at once."""
+"""Octets that a worker's messages may have in memory; other bodies go to files at once."""
 _PIECE = 64 * 1024
 
 
@@ -70,7 +70,15 @@ class Spool:
         self._room = room
         self._held = bytearray()
         self._file: IO[bytes] | None = None
+        self._kept = 0
         self._is_closed = False
+
+    def keep(self, octets: int) -> None:
+        """Take room for what is in memory beside the body. Raises :class:`SpoolFullError`."""
+        if not self._room.take_memory(octets):
+            log.warning("memory for messages is short", octets=self._room.in_memory)
+            raise SpoolFullError
+        self._kept += octets
 
     async def write(self, octets: bytes) -> None:
         """Add octets. Raises :class:`SpoolFullError`, also for a disk that is full or broken."""
@@ -105,6 +113,7 @@ class Spool:
         if self._is_closed:
             return
         self._is_closed = True
+        self._room.in_memory -= self._kept
         if self._file is None:
             self._room.in_memory -= self.size
         else:
