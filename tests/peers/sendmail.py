@@ -88,8 +88,8 @@ define(`confCACERT', `{key}')dnl
 define(`confCACERT_PATH', `{sasl}')dnl
 define(`confAUTH_MECHANISMS', `PLAIN LOGIN')dnl
 TRUST_AUTH_MECH(`PLAIN LOGIN')dnl
-define(`RELAY_MAILER_ARGS', `TCP $h {relay_port}')dnl
-define(`SMART_HOST', `relay:[127.0.0.1]')dnl
+define(`ESMTP_MAILER_ARGS', `TCP $h {relay_port}')dnl
+define(`SMART_HOST', `esmtp:[127.0.0.1]')dnl
 define(`confTO_IDENT', `0s')dnl
 FEATURE(`no_default_msa')dnl
 FEATURE(`nocanonify')dnl

@@ -8,6 +8,11 @@ from countersign.gateway.config import Config
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not bound
 _RULE = "-" * 20
 
+_EIGHT_BITS = """\
+# In main.cf, so that signatures of 8-bit mail hold at servers that announce 7 bits only:
+#   disable_mime_output_conversion = yes
+"""
+
 
 def postfix_milter(config: Config) -> str:
     """Return the services of master.cf on which users submit mail to Postfix itself."""
@@ -20,6 +25,8 @@ def postfix_milter(config: Config) -> str:
 # not be changed, and what was counted not be refused. Mail that users submit must not be rewritten
 # on its way out either (smtp_generic_maps, smtp_header_checks).
 """
+    if not config.sending.enabled:
+        head += _EIGHT_BITS
     # On the second the client's first octet is TLS (RFC 8314).
     services = (("submission", "no"), ("submissions", "yes"))
     return head + "".join(_postfix_service(config, *one) for one in services)
@@ -97,6 +104,8 @@ dnl users sign in are as elsewhere in this file. With other filters, countersign
 define(`confAUTH_OPTIONS', `A p y')dnl
 define(`confMILTER_MACROS_HELO', `{{tls_version}}')dnl
 define(`confMILTER_MACROS_ENVFROM', `i, {{auth_authen}}, {{tls_version}}')dnl
+dnl Lines that were signed are not to be cut in two on their way out.
+define(`SMTP_MAILER_LL', `998')dnl
 MAIL_FILTER(`countersign', `S={_sendmail_address(config)}, F=T, T=C:30s;S:60s;R:60s;E:10m')dnl
 DAEMON_OPTIONS(`Port=submission, Name=MSA, M=Ea, InputMailFilters=countersign')dnl
 """
