@@ -56,6 +56,7 @@ def test_an_exchange_is_begun_with_the_response_last(client: AuthClient) -> None
     )
     assert client.begin("PLAIN", ADDRESS, None)[1].endswith(b"rip=192.0.2.1\n")
     assert client.begin("PLAIN", ADDRESS, b"")[1].endswith(b"\tresp=\n")
+    assert b"rip" not in client.begin("PLAIN", "", b"")[1]
 
 
 def test_an_exchange_goes_on_and_ends(client: AuthClient) -> None:

@@ -91,13 +91,15 @@ class AuthClient:
     def begin(
         self, mechanism: str, client_address: str, response: bytes | None
     ) -> tuple[int, bytes]:
-        """Return the id of a new exchange, and what begins it.
+        """Return the id of a new exchange, and what begins it. client_address: may be empty.
 
         Raises :class:`ValueError` for what cannot be sent, or if too many are open.
         """
         if len(self._open) >= MAX_EXCHANGES:
             raise ValueError("too many exchanges are open")
-        words = ["service=smtp", "secured", "nologin", "no-penalty", f"rip={client_address}"]
+        words = ["service=smtp", "secured", "nologin", "no-penalty"]
+        if client_address:
+            words.append(f"rip={client_address}")
         if response is not None:
             # Last: what comes after it is not read.
             words.append(f"resp={_encoded(response)}")

@@ -6,8 +6,6 @@ import threading
 import unicodedata
 from collections.abc import Iterable
 
-from zxcvbn import zxcvbn
-
 MAX_LENGTH = 128
 """Characters."""
 _WEAKEST_SCORE = 3
@@ -28,6 +26,9 @@ def weakness(password: str, words: Iterable[str], *, min_length: int) -> str | N
         return f"Choose a password of at least {min_length} characters."
     if len(text) > MAX_LENGTH:
         return f"Choose a password of at most {MAX_LENGTH} characters."
+    # Imported when a password is chosen: its lists of words are large.
+    from zxcvbn import zxcvbn
+
     own = [part for word in words for part in (word, *word.replace("@", " ").split()) if part]
     with _estimating:
         found = zxcvbn(text[:_LOOKED_AT], user_inputs=own)

@@ -16,6 +16,7 @@ from countersign.gateway.submission.sources.interface import (
     SourceUnavailableError,
 )
 from countersign.gateway.submission.turns import BusyError, Turns
+from countersign.rules.network import network_key
 from countersign.rules.sign_in import FailureCounts, FailureLimits, counted_name, may_try
 from countersign.storage.submission.tables import SignInFailure, SubmissionTables
 from countersign.storage.tables import TablesUnavailableError
@@ -38,7 +39,8 @@ _MOST_NOTES = 4096
 class FailureGuard:
     """What was counted decides before a password is looked at. One for a worker.
 
-    Methods raise :class:`TablesUnavailableError`; see :func:`as_unavailable`.
+    So many workers as there are, so many times more may be judged at the same moment. Methods
+    raise :class:`TablesUnavailableError`: see :meth:`as_unavailable`.
     """
 
     def __init__(
@@ -114,6 +116,21 @@ class FailureGuard:
         await self._tables.failed(SignInFailure(self._clock(), key[0], network, reason))
         return True
 
+    @contextlib.contextmanager
+    def as_unavailable(self) -> Iterator[None]:
+        """Turn what keeps an attempt from being counted into 'could not tell', and count that."""
+        try:
+            yield
+        except SourceUnavailableError:
+            self._metrics.signed_in("unavailable")
+            raise
+        except TablesUnavailableError as error:
+            self._metrics.signed_in("unavailable")
+            raise SourceUnavailableError(f"failures cannot be counted: {error}") from error
+        except BusyError:
+            self._metrics.signed_in("busy")
+            raise SourceUnavailableError("too many sign-ins at once") from None
+
     async def _look_up(self, user: str, network: str) -> tuple[bool, bool]:
         """Tell whether an attempt is within the limits, and whether the network is known."""
         since = self._clock() - self._window
@@ -127,12 +144,9 @@ class FailureGuard:
         return may_try(counts, self._limits), found.is_known
 
 
-@contextlib.contextmanager
-def as_unavailable() -> Iterator[None]:
-    """Turn what keeps attempts from being counted into :class:`SourceUnavailableError`."""
+def network_of(client_address: str) -> str:
+    """Return the key under which a client is counted; those without an address are of this host."""
     try:
-        yield
-    except TablesUnavailableError as error:
-        raise SourceUnavailableError(f"failures cannot be counted: {error}") from error
-    except BusyError:
-        raise SourceUnavailableError("too many sign-ins at once") from None
+        return network_key(client_address)
+    except ValueError:
+        return "local"

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from countersign.gateway.metrics import Metrics
-from countersign.gateway.submission.failures import FailureGuard, as_unavailable
+from countersign.gateway.submission.failures import FailureGuard, network_of
 from countersign.gateway.submission.names import is_guess, named_user
 from countersign.gateway.submission.settings import SignIn as Settings
 from countersign.gateway.submission.sources.interface import (
@@ -26,7 +26,6 @@ from countersign.gateway.submission.sources.interface import (
     SourceUnavailableError,
 )
 from countersign.protocol.sasl import SaslSyntaxError, plain_response
-from countersign.rules.network import network_key
 from countersign.rules.sign_in import counted_name
 from countersign.storage.submission.tables import SubmissionTables
 from countersign.storage.tables import TablesUnavailableError
@@ -55,7 +54,6 @@ class SignIn:
         """``clock``: seconds since the epoch."""
         self._settings = settings
         self._source = source
-        self._metrics = metrics
         self._guard = FailureGuard(settings, tables, metrics, clock)
         self._running: set[asyncio.Task[Result]] = set()
 
@@ -81,7 +79,7 @@ class SignIn:
         Its steps raise :class:`SourceUnavailableError` also if failures cannot be counted.
         """
         inner = self._source.begin(mechanism, client_address)
-        return _LimitedExchange(self, mechanism, network_key(client_address), inner)
+        return _LimitedExchange(self, mechanism, network_of(client_address), inner)
 
     async def check(self, user: str, password: str, client_address: str) -> SignedIn | Rejected:
         """Judge a password that was typed into a web page, within the same limits.
@@ -102,11 +100,11 @@ class SignIn:
         """Count an attempt to sign in outside TLS. It never raises."""
         log.info("sign-in outside TLS refused", client=client_address)
         with contextlib.suppress(TablesUnavailableError):
-            await self._guard.note("", network_key(client_address), IN_CLEAR)
+            await self._guard.note("", network_of(client_address), IN_CLEAR)
 
     async def refuse_early(self, user: str, network: str) -> Rejected | None:
         """Return the refusal of an attempt of which only the name is known yet."""
-        with as_unavailable():
+        with self._guard.as_unavailable():
             if await self._guard.is_within(user, network):
                 return None
             return await self._guard.limited(user, network)
@@ -123,16 +121,11 @@ class SignIn:
         return await asyncio.shield(task)
 
     async def _judge(self, user: str, network: str, ask: Ask) -> Result:
-        try:
-            with as_unavailable():
-                async with self._guard.turn(user, network) as allowed:
-                    if not allowed:
-                        return await self._guard.limited(user, network)
-                    return await self._counted(await ask(), user, network)
-        except SourceUnavailableError as error:
-            self._metrics.signed_in("unavailable")
-            log.warning("password not checked", reason=str(error))
-            raise
+        with self._guard.as_unavailable():
+            async with self._guard.turn(user, network) as allowed:
+                if not allowed:
+                    return await self._guard.limited(user, network)
+                return await self._counted(await ask(), user, network)
 
     async def _counted(self, result: Result, user: str, network: str) -> Result:
         if isinstance(result, Challenge):
