@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint bench bench-pages bench-registry bench-certification format lock docs clean
+.PHONY: help run test lint bench bench-pages bench-registry bench-certification bench-submission format lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +42,9 @@ bench-registry: $(READY) ## measure the replicated registry against Knot and rbl
 
 bench-certification: $(READY) ## measure the certification tests (needs root and .ci/install-packages)
 	$(BIN)/python -m benchmarks.certification
+
+bench-submission: $(READY) ## measure submission against OpenDKIM and Postfix (needs root and .ci/install-packages)
+	$(BIN)/python -m benchmarks.submission
 
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix-only .

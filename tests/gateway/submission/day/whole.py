@@ -66,7 +66,8 @@ async def replay_day(
     mta = Mta(free_port())
     await mta.start()
     config = make_config(directory, mta.endpoint, url=url)
-    KeyStore(key_directory(config.state_directory)).make(KeyKind.ED25519, START)
+    keys = KeyStore(key_directory(config.state_directory))
+    keys.activate(keys.make(KeyKind.ED25519, START).selector, START)
     thefts = {user_name(7 * number + 3): attack for number, attack in enumerate(attacks)}
     if len(thefts) * 7 >= users:
         raise ValueError("too few users for so many attacks")
