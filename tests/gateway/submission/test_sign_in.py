@@ -168,6 +168,16 @@ async def test_guesses_at_the_same_moment_from_many_addresses_find_the_limit_nea
     assert 7 <= (await place.failures("anna", CAFE))[1] <= 8
 
 
+async def test_workers_side_by_side_find_one_limit_nearly_exactly(place: Place) -> None:
+    other = place.worker(place.tables)
+    guesses = [
+        plain(worker, "anna", "guess", CAFE) for worker in (place.sign_in, other) for _ in range(20)
+    ]
+    await asyncio.gather(*guesses)
+    assert 4 <= (await place.failures("anna", CAFE))[2] <= 5
+    await other.aclose()
+
+
 async def test_dialogues_begun_before_the_limit_do_not_get_past_it(place: Place) -> None:
     dialogues = [Scram(place.sign_in, "anna", "wrong", CAFE) for _ in range(10)]
     for dialogue in dialogues:
