@@ -15,7 +15,8 @@ SECONDS = 60.0
 def at_terminal(arguments: list[str], *answers: tuple[str, str]) -> tuple[int, str]:
     """Run `countersign`; return the exit status and all that was on the screen.
 
-    answers: words that are waited for, and what is typed then.
+    answers: words that are waited for, and what is typed then. For a password, to the last space
+    of the prompt: what is typed before the echo is off is thrown away.
     """
     process, terminal = pty.fork()
     if process == 0:

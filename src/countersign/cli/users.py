@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from countersign.cli import users_add, users_change, users_import, users_list, users_privilege
+from countersign.cli import (
+    users_add,
+    users_agreement,
+    users_change,
+    users_import,
+    users_list,
+    users_privilege,
+)
 
 app = typer.Typer(
     help="Users who submit mail: add, limit, lock, grant privileges.\n\n"
@@ -22,8 +29,8 @@ app.command("lock")(users_change.lock_user)
 app.command("unlock")(users_change.unlock_user)
 app.command("privilege")(users_privilege.grant_privilege)
 app.command("revoke")(users_privilege.revoke_privilege)
-app.command("agreement")(users_privilege.print_agreement)
-app.command("agreed")(users_privilege.record_agreement)
+app.command("agreement")(users_agreement.print_agreement)
+app.command("agreed")(users_agreement.record_agreement)
 app.command("disable")(users_change.disable_user)
 app.command("enable")(users_change.enable_user)
 app.command("administrator")(users_change.set_administrator)

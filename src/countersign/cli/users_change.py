@@ -74,6 +74,7 @@ def set_limits(
         none = "no limit" if facts.is_privileged else "the default"
         shown = [shown_limit(one) if one is not None else none for one in (message, day)]
         console.print(f"{user}: {shown[0]} per message, {shown[1]} per day.", markup=False)
+        await users.hint_at_lock(user)
 
     with_users(config, work)
 

@@ -69,6 +69,20 @@ class Users:
             fail(f"there is no user {name}: countersign users add {name}", 1)
         return found
 
+    async def all(self) -> dict[str, User]:
+        """Return what is stored of all users, by name."""
+        found: dict[str, User] = {}
+        after = ""
+        while page := await self.accounts.list(after):
+            found.update((one.name, one) for one in page)
+            after = page[-1].name
+        return found
+
+    async def hint_at_lock(self, name: str) -> None:
+        """Say it if an account is still locked, though it may send more now."""
+        if await self.tables.lock_of(name) is not None:
+            console.print(f"The account is locked: countersign users unlock {name}", markup=False)
+
     async def aclose(self) -> None:
         """Close the stores."""
         await self.accounts.aclose()

@@ -97,12 +97,9 @@ def export_users(
 
     async def work(users: Users) -> None:
         with _output(output) as stream:
-            after = ""
-            while page := await users.accounts.list(after):
-                for user in page:
-                    credentials = await users.accounts.credentials(user.name)
-                    stream.write(json.dumps(_row(user, credentials), ensure_ascii=False) + "\n")
-                after = page[-1].name
+            for user in (await users.all()).values():
+                credentials = await users.accounts.credentials(user.name)
+                stream.write(json.dumps(_row(user, credentials), ensure_ascii=False) + "\n")
 
     with_users(config, work)
 
@@ -142,9 +139,10 @@ async def _apart(users: Users, rows: Sequence[ReadRow]) -> tuple[list[ReadRow], 
     """Return the rows of new users, and faults for those of users who are there."""
     from countersign.gateway.submission.user_rows import RowFault
 
+    known = await users.all()
     new, existing = [], []
     for row in rows:
-        if await users.accounts.find(row.row.name) is None:
+        if row.row.name not in known:
             new.append(row)
         else:
             existing.append(RowFault(row.line, "there is a user of this name already"))

@@ -45,11 +45,14 @@ def list_users(
 
     async def work(users: Users) -> None:
         now = time.time()
-        stored = await _all(users)
+        stored = await users.all()
         used = {one.user: one.recipients for one in await users.tables.top(now, _MANY)}
         locks = {one.user: one for one in await users.tables.locks()}
         others = set() if users.keeps_passwords else (used.keys() | locks.keys())
-        table = Table("user", "in 24 hours", "per day", "per message", "state", box=None)
+        table = Table(box=None)
+        table.add_column("user", overflow="fold")
+        for title in ("in 24 hours", "per day", "per message", "state"):
+            table.add_column(title)
         for name in sorted(stored.keys() | others):
             user, lock = stored.get(name), locks.get(name)
             is_privileged = user is not None and user.privilege is not None
@@ -93,21 +96,14 @@ def show_user(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None
         if found is not None and found.privilege is not None:
             facts += await _privilege(users, found)
         grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
         for title, text in facts:
             grid.add_row(title, _plain(text))
         console.print(grid)
         _print_events(await users.accounts.events(user, _EVENTS))
 
     with_users(config, work)
-
-
-async def _all(users: Users) -> dict[str, User]:
-    found: dict[str, User] = {}
-    after = ""
-    while page := await users.accounts.list(after):
-        found.update((one.name, one) for one in page)
-        after = page[-1].name
-    return found
 
 
 def _account(name: str, user: User | None) -> Account:
@@ -177,7 +173,8 @@ async def _privilege(users: Users, user: User) -> list[tuple[str, str]]:
 
 
 def _print_events(events: Any) -> None:
-    table = Table("at", "what", "by", "", box=None)
+    table = Table("at", "what", "by", box=None)
+    table.add_column(overflow="fold")
     event: Event
     for event in events:
         details = ", ".join(

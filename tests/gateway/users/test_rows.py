@@ -9,12 +9,12 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countersign.gateway.submission.password_schemes import split_scheme
 from countersign.gateway.submission.user_rows import (
     ListFormat,
     ReadRow,
     RowFault,
     read_rows,
-    split_scheme,
 )
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("secret")

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from countersign.gateway.submission.passwords import is_usable_hash
+from countersign.gateway.submission.password_schemes import split_scheme
 from countersign.rules.submission import normalise_user
 from countersign.storage.submission.account_rows import (
     Credentials,
@@ -33,8 +33,6 @@ MAX_PASSWORD: Final = 1024
 
 _Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 _TOO_MANY: Final = 'more fields than columns: put "…" around what has a comma, such as a hash'
-_CLEAR: Final = ("PLAIN", "CLEARTEXT", "CLEAR")
-_ARGON2: Final = ("ARGON2ID", "ARGON2")
 
 
 class ListFormat(StrEnum):
@@ -169,29 +167,6 @@ def _judged(line: int, row: UserRow, needs_password: bool) -> ReadRow | RowFault
     except ValueError as error:
         return RowFault(line, str(error))
     return ReadRow(line, row, clear, argon2_hash, scram)
-
-
-def split_scheme(password: str) -> tuple[str, str]:
-    """Return a password in clear and an Argon2id hash: one of them is empty.
-
-    Raises :class:`ValueError` for a hash that cannot be checked here.
-    """
-    scheme, text = "", password
-    if password.startswith("{") and "}" in password:
-        scheme, _, text = password[1:].partition("}")
-    scheme = scheme.upper().partition(".")[0]
-    if scheme in _CLEAR or (not scheme and not text.startswith("$")):
-        if not text or not text.isprintable():
-            raise ValueError("the password is empty, or has control characters")
-        return text, ""
-    if scheme in (*_ARGON2, "CRYPT", "") and text.startswith("$argon2id$"):
-        if not is_usable_hash(text):
-            raise ValueError("the Argon2id hash is broken, or wants too much memory or time")
-        return "", text
-    raise ValueError(
-        "hashes of this scheme cannot be checked here, only {ARGON2ID}: give a new password, or "
-        "let Dovecot check passwords (sign_in.source)"
-    )
 
 
 def _rows(lines: Iterable[str], form: ListFormat) -> Iterator[tuple[int, UserRow | str]]:
