@@ -94,13 +94,13 @@ class LocalSource:
         return SignedIn(user)
 
     async def _renew(self, user: str, password: str, kept: Credentials) -> None:
-        made = await self._threads.run(
-            lambda: passwords.make_credentials(password, self._iterations)
-        )
         try:
+            made = await self._threads.run(
+                lambda: passwords.make_credentials(password, self._iterations)
+            )
             # Unless the password was changed meanwhile.
             await self._accounts.renew(user, kept.argon2_hash, made)
-        except TablesUnavailableError as error:
+        except (TablesUnavailableError, SourceUnavailableError) as error:
             log.warning("password not hashed anew", reason=str(error))
 
     async def _credentials(self, user: str) -> Credentials | None:
