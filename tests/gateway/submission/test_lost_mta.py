@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.submission.site import client_of, submission_site
+from countersign.gateway.submission import transaction
+from countersign.transport.conversation import ConversationError
+from tests.gateway.submission.conftest import MTA_SETTINGS
+from tests.gateway.submission.site import MESSAGE, client_of, submission_site
 from tests.gateway.test_backend import STAGES, Backend, listening
+from tests.gateway.world import free_port
+from tests.peers.postfix import Postfix, skip_without_postfix
 
 RECIPIENT = "to1@alpha.example"
 
@@ -62,3 +68,46 @@ async def test_an_mta_that_takes_it_counts(tmp_path: Path) -> None:
 
 async def test_without_an_mta_mail_waits_at_the_user(tmp_path: Path) -> None:
     assert (await send(tmp_path, 1))[:2] == (451, 0)
+
+
+@pytest.mark.parametrize(("stage", "used"), [("DATA", 0), ("content", 1)])
+async def test_what_is_broken_off_by_a_stop_counts_only_if_the_mta_may_have_it(
+    tmp_path: Path, stage: str, used: int
+) -> None:
+    async with listening(Backend(stage, None)) as port:
+        backend = {"address": f"127.0.0.1:{port}", "client_information": "none"}
+        settings = {"enabled": True, "backend": backend}
+        async with (
+            submission_site(tmp_path, submission=settings) as site,
+            client_of(site.port) as one,
+        ):
+            sending = asyncio.create_task(one.send(RECIPIENT))
+            async with asyncio.timeout(10):
+                while not await site.submission.journal.of_user("alice", 0, 2**40):
+                    await asyncio.sleep(0.01)
+            await site.service.drain(0.2)
+            with pytest.raises(ConversationError):
+                await sending
+            assert await site.used() == used
+            [entry] = await site.submission.journal.of_user("alice", 0, 2**40)
+            found = await site.submission.journal.find(entry.id)
+            assert found is not None
+            assert (found.refused_at is None) == bool(used)
+
+
+@pytest.mark.peer
+async def test_an_upload_may_take_longer_than_the_mta_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without_postfix()
+    monkeypatch.setattr(transaction, "_KEEP_ALIVE_SECONDS", 0.5)
+    settings = MTA_SETTINGS | {"smtpd_timeout": "2s"}
+    with Postfix("mx.alpha.example", f"127.0.0.1:{free_port()}", settings=settings) as mta:
+        async with submission_site(tmp_path, mta.listen) as site, client_of(site.port) as one:
+            lines = ["MAIL FROM:<alice@alpha.example>", f"RCPT TO:<{RECIPIENT}>", "DATA"]
+            assert await one.codes(*lines) == [250, 250, 354]
+            one.conversation.send(MESSAGE)
+            for _ in range(20):
+                one.conversation.send(b"slowly\r\n")
+                await asyncio.sleep(0.2)
+            assert (await one.say(".")).code == 250
