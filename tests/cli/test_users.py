@@ -306,7 +306,9 @@ def test_a_list_that_is_none_is_refused_or_empty(host: Host, content: bytes) -> 
 
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(host: Host) -> None:
     code, said = at_terminal(
-        ["users", "add", "alice", "-c", str(host.file)], ("Password: ", GOOD), ("confirmation: ", GOOD)
+        ["users", "add", "alice", "-c", str(host.file)],
+        ("Password: ", GOOD),
+        ("confirmation: ", GOOD),
     )
     assert code == 0, said
     assert GOOD not in said
