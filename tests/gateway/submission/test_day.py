@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.submission.day.attacks import ATTACKS
+from tests.gateway.submission.day.guessing import guess_for
 from tests.gateway.submission.day.whole import DayFigures, replay_day
 from tests.storage.test_tables import valkey_url  # noqa: F401 - a fixture
 
@@ -44,3 +45,12 @@ async def test_the_same_on_the_store_of_a_farm(
     valkey_url: str,  # noqa: F811
 ) -> None:
     check(await replay_day(tmp_path, USERS, ATTACKS, seed=2, url=valkey_url))
+
+
+@pytest.mark.slow
+async def test_guesses_are_few_and_their_victim_signs_in_all_the_same(tmp_path: Path) -> None:
+    wide, narrow, spread = await guess_for(tmp_path, hours=1, seconds=12)
+    assert wide.looked_at == 30
+    assert narrow.looked_at == 8
+    assert spread.looked_at == 50
+    assert [one.owner_refused for one in (wide, narrow, spread)] == [0, 0, 0]
