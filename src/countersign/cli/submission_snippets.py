@@ -51,10 +51,19 @@ def _postfix_service(config: Config, name: str, wrapped: str) -> str:
 
 
 def postfix_behind_listener(config: Config) -> str:
-    """Return the service of master.cf that takes mail from the gateway's own listener."""
+    """Return the service of master.cf that takes mail from the gateway's own listener.
+
+    Raises :class:`ValueError` for what would be open to everybody.
+    """
     backend = config.submission.backend
     host, _, port = backend.address.rpartition(":")
-    gateway = "127.0.0.0/8,[::1]/128" if host in ("127.0.0.1", "[::1]") else host
+    is_loopback = host in ("127.0.0.1", "[::1]")
+    gateway = "127.0.0.0/8,[::1]/128" if is_loopback else host
+    if backend.client_information is ClientInformation.PROXY and not is_loopback:
+        raise ValueError(
+            "submission.backend must be at 127.0.0.1 or [::1] with client_information 'proxy': "
+            "Postfix cannot tell there who else connects"
+        )
     options = {
         # Who may say XCLIENT says who has signed in; from anybody else nothing is taken.
         ClientInformation.XCLIENT: (

@@ -7,7 +7,6 @@ closed, and the MTA does what it is told to do without its filter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 
 from countersign.protocol.milter.answers import (
     Verdict,
@@ -32,6 +31,7 @@ from countersign.protocol.milter.events import (
 )
 from countersign.protocol.milter.macros import Macros
 from countersign.protocol.milter.negotiation import Agreement, Symbols, agree
+from countersign.protocol.milter.order import ALLOWED, UNANSWERED, State
 from countersign.protocol.milter.packets import (
     MilterSyntaxError,
     Packet,
@@ -43,49 +43,6 @@ from countersign.protocol.milter.parsing import parse_client, parse_header_field
 from countersign.protocol.reply import Reply
 
 
-class _State(IntEnum):
-    """How far the dialogue is; within a message it only goes on."""
-
-    NEW = 0
-    NEGOTIATED = 1
-    READY = 2
-    MAIL = 3
-    RCPT = 4
-    DATA = 5
-    HEADER = 6
-    BODY = 7
-
-
-_FROM = {
-    Command.CONNECT: (_State.NEGOTIATED, _State.NEGOTIATED),
-    Command.HELO: (_State.READY, _State.BODY),
-    Command.MAIL: (_State.READY, _State.BODY),
-    Command.RCPT: (_State.MAIL, _State.RCPT),
-    Command.DATA: (_State.RCPT, _State.RCPT),
-    Command.HEADER: (_State.RCPT, _State.HEADER),
-    Command.END_OF_HEADER: (_State.RCPT, _State.HEADER),
-    Command.BODY: (_State.BODY, _State.BODY),
-    Command.END_OF_MESSAGE: (_State.RCPT, _State.BODY),
-    Command.UNKNOWN: (_State.READY, _State.BODY),
-    Command.ABORT: (_State.NEGOTIATED, _State.BODY),
-    Command.MACROS: (_State.NEGOTIATED, _State.BODY),
-    Command.NEGOTIATE: (_State.NEW, _State.NEW),
-    Command.QUIT: (_State.NEW, _State.BODY),
-    Command.QUIT_NEW_CONNECTION: (_State.NEGOTIATED, _State.BODY),
-}
-"""The first and the last state in which a command may come."""
-
-_SILENT = {
-    Command.CONNECT: Step.NO_REPLY_CONNECT,
-    Command.HELO: Step.NO_REPLY_HELO,
-    Command.HEADER: Step.NO_REPLY_HEADER,
-    Command.END_OF_HEADER: Step.NO_REPLY_END_OF_HEADER,
-    Command.BODY: Step.NO_REPLY_BODY,
-    Command.UNKNOWN: Step.NO_REPLY_UNKNOWN,
-}
-"""Commands that the core answers itself, unless the MTA waits for no answer."""
-
-
 class MilterDialogue:
     """One connection of an MTA."""
 
@@ -95,7 +52,7 @@ class MilterDialogue:
         self._reader = PacketReader()
         self._macros = Macros()
         self._output = bytearray()
-        self._state = _State.NEW
+        self._state = State.NEW
         self._agreement = Agreement(VERSION, Action(0), Step(0))
         self._waiting: Command | None = None
         self.closed = False
@@ -134,7 +91,7 @@ class MilterDialogue:
     @property
     def in_message(self) -> bool:
         """True from MAIL to the message's end."""
-        return self._state >= _State.MAIL
+        return self._state >= State.MAIL
 
     @property
     def is_waiting(self) -> bool:
@@ -161,11 +118,11 @@ class MilterDialogue:
 
     def _take(self, packet: Packet) -> Event | None:
         command = packet.command
-        first, last = _FROM[command]
+        first, last = ALLOWED[command]
         if not first <= self._state <= last:
             raise MilterSyntaxError(f"{command.name} comes out of order")
         event = self._handlers[command](packet.data)
-        silent = _SILENT.get(command)
+        silent = UNANSWERED.get(command)
         if silent is not None and not silent & self._agreement.steps:
             self._output += encode_packet(Answer.CONTINUE)
         return event
@@ -215,7 +172,7 @@ class MilterDialogue:
     def _on_negotiate(self, data: bytes) -> None:
         self._agreement = agree(data)
         self._output += self._agreement.encode(self._symbols)
-        self._state = _State.NEGOTIATED
+        self._state = State.NEGOTIATED
 
     def _on_macros(self, data: bytes) -> None:
         self._macros.announce(data)
@@ -223,7 +180,7 @@ class MilterDialogue:
     def _on_connect(self, data: bytes) -> Event:
         name, address = parse_client(data)
         self._macros.begin(Command.CONNECT)
-        self._state = _State.READY
+        self._state = State.READY
         return Connected(name, address)
 
     def _on_helo(self, data: bytes) -> Event:
@@ -236,40 +193,40 @@ class MilterDialogue:
         path, *parameters = split_strings(data)
         self._end_message()
         self._macros.begin(Command.MAIL)
-        self._advance(_State.MAIL, Command.MAIL)
+        self._advance(State.MAIL, Command.MAIL)
         return MailFrom(path, tuple(parameters))
 
     def _on_rcpt(self, data: bytes) -> Event:
         path, *parameters = split_strings(data)
         self._macros.begin(Command.RCPT)
-        self._advance(_State.RCPT, Command.RCPT)
+        self._advance(State.RCPT, Command.RCPT)
         return RcptTo(path, tuple(parameters))
 
     def _on_data(self, _data: bytes) -> Event:
         self._macros.begin(Command.DATA)
-        self._advance(_State.DATA, Command.DATA)
+        self._advance(State.DATA, Command.DATA)
         return DataCommand()
 
     def _on_header(self, data: bytes) -> Event:
         name, value = _strings(data, 2)
         self._macros.begin(Command.HEADER)
-        self._state = _State.HEADER
+        self._state = State.HEADER
         octets = parse_header_field(name, value, leading_space=self._has_leading_space)
         return HeaderField(name, octets)
 
     def _on_end_of_header(self, _data: bytes) -> Event:
         self._macros.begin(Command.END_OF_HEADER)
-        self._state = _State.BODY
+        self._state = State.BODY
         return EndOfHeader()
 
     def _on_body(self, data: bytes) -> Event:
         return BodyPiece(data)
 
     def _on_end_of_message(self, data: bytes) -> Event:
-        if data and self._state is not _State.BODY:
+        if data and self._state is not State.BODY:
             raise MilterSyntaxError("a body without the end of the header section")
         self._macros.begin(Command.END_OF_MESSAGE)
-        self._advance(_State.BODY, Command.END_OF_MESSAGE)
+        self._advance(State.BODY, Command.END_OF_MESSAGE)
         return EndOfMessage(data)
 
     def _on_abort(self, _data: bytes) -> Event | None:
@@ -287,16 +244,16 @@ class MilterDialogue:
 
     def _on_quit_new_connection(self, _data: bytes) -> Event:
         self._macros.clear()
-        self._state = _State.NEGOTIATED
+        self._state = State.NEGOTIATED
         return Ended(is_last=False)
 
-    def _advance(self, state: _State, waiting: Command) -> None:
+    def _advance(self, state: State, waiting: Command) -> None:
         self._state = state
         self._waiting = waiting
 
     def _end_message(self) -> None:
         self._macros.end_message()
-        self._state = min(self._state, _State.READY)
+        self._state = min(self._state, State.READY)
 
 
 def _strings(data: bytes, count: int) -> list[bytes]:
