@@ -241,6 +241,23 @@ async def test_a_damaged_file_is_could_not_tell(tmp_path: Path) -> None:
         Accounts(directory)
 
 
+async def test_a_file_that_was_put_back_from_a_backup_is_found(
+    accounts: Accounts, tmp_path: Path
+) -> None:
+    await accounts.set_limits("alice", 7, 70, DEED)
+    assert (await accounts.facts("alice")).per_day == 70
+    backup = Accounts(tmp_path / "backup")
+    await backup.set_limits("alice", 5, 50, DEED)
+    await backup.aclose()
+    store = tmp_path / "submission"
+    for old in store.glob("users.db-*"):
+        old.unlink()
+    (tmp_path / "backup" / "users.db").replace(store / "users.db")
+    assert (await accounts.facts("alice")).per_day == 50
+    await accounts.set_limits("alice", 4, 40, DEED)
+    assert (await accounts.facts("alice")).per_day == 40
+
+
 async def test_many_processes_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path\n"

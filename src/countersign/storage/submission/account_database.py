@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from countersign.storage.submission.batches import Batches
-from countersign.storage.submission.sqlite_file import Schema, connect, explain
+from countersign.storage.submission.sqlite_file import Schema, connect, explain, identity
 from countersign.storage.tables import TablesUnavailableError
 
 _Result = TypeVar("_Result")
@@ -72,13 +72,12 @@ class UserDatabase:
         self.path = directory / "users.db"
         self._batches = Batches(self.path, _SCHEMA, busy_timeout=_BUSY_SECONDS)
         self._reader: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
 
     def read_now(self, statement: str, values: tuple[str, ...]) -> sqlite3.Row | None:
         """Look one row up, here and now. Raises :class:`TablesUnavailableError`."""
         try:
-            if self._reader is None:
-                self._reader = self._connect()
-            row: sqlite3.Row | None = self._reader.execute(statement, values).fetchone()
+            row: sqlite3.Row | None = self._current().execute(statement, values).fetchone()
         except sqlite3.Error as error:
             # Opened anew at the next look-up: the disk may be another.
             self._close_reader()
@@ -121,6 +120,15 @@ class UserDatabase:
         """Close it."""
         await self._batches.aclose()
         self._close_reader()
+
+    def _current(self) -> sqlite3.Connection:
+        """Return the reader of the file that now has the name: it may have been restored."""
+        now = identity(self.path)
+        if self._reader is None or now != self._identity:
+            self._close_reader()
+            self._reader = self._connect()
+            self._identity = identity(self.path)
+        return self._reader
 
     def _connect(self) -> sqlite3.Connection:
         return connect(self.path, _SCHEMA, synchronous="FULL", busy_timeout=_BUSY_SECONDS)
