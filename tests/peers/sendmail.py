@@ -123,12 +123,21 @@ ESASL_CONF_PATH={sasl}
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 20
+        try:
+            self._wait_for_port()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait_for_port(self) -> None:
+        deadline = time.monotonic() + 30
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self._port), 5):
-                    return self
+                    return
             except OSError:
+                assert self._daemon is not None
                 assert self._daemon.poll() is None, self.log()
                 assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
