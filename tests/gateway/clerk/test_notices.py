@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -98,6 +99,8 @@ async def test_a_user_with_an_odd_name_makes_no_odd_letter(mta: Mta, stores: Sto
     [letter] = mta.letters
     assert letter["Subject"] == f"Account locked: {name}"
     assert letter["Bcc"] is None
+    lines = letter.get_content().splitlines()
+    assert f"  countersign users unlock {shlex.quote(name)}" in lines
     assert "ó" not in letter["Message-ID"]
 
 

@@ -8,6 +8,7 @@ crash between the two makes a second copy with the same Message-ID.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -82,7 +83,7 @@ def _letter(config: Config, event: Event, now: float) -> bytes:
     # RFC 3834 §5: nobody's automatic answer comes back.
     letter["Auto-Submitted"] = "auto-generated"
     text = _answer(event) if event.kind is EventKind.OFFENDER_ANSWERED else _refusal(event)
-    more = f"All that was decided:\n\n  countersign users show {event.user}"
+    more = f"All that was decided:\n\n  countersign users show {shlex.quote(event.user)}"
     letter.set_content(f"{text}\n\n{more}\n", cte="quoted-printable")
     return letter.as_bytes()
 
@@ -92,11 +93,12 @@ def _answer(event: Event) -> str:
     level, month = event.details.get("level"), event.details.get("month")
     if level is None:
         return f"{asked}no such offender is known. Nothing is left to be done."
+    name = shlex.quote(event.user)
     return (
         f"{asked}a known offender ({level}); the last offence was in {month}.\n\n"
         "It is for you to decide whether the user stays. To stop the account:\n\n"
-        f'  countersign users lock {event.user} --reason "Known offender"\n'
-        f"  countersign users remove {event.user}"
+        f'  countersign users lock {name} --reason "Known offender"\n'
+        f"  countersign users remove {name}"
     )
 
 
@@ -109,5 +111,5 @@ def _refusal(event: Event) -> str:
     text = f"The registrar refuses {what} {event.user}:\n{event.words}"
     if event.details.get("privilege_ended"):
         text += "\n\nThe privilege has ended, and the default limits hold. To grant it again:\n\n"
-        text += f"  countersign users privilege {event.user} --accepted DATE"
+        text += f"  countersign users privilege {shlex.quote(event.user)} --accepted DATE"
     return text

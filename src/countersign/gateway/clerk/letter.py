@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -86,15 +87,18 @@ def _from_where(recent: Sequence[Entry] | None) -> str:
 
 
 def _what_to_do(lock: Lock, is_lifted: bool) -> list[str]:
+    # A directory's names may be anything; this is to be pasted into a shell.
+    name = shlex.quote(lock.user)
     if is_lifted:
         return ["The lock has been lifted since. Nothing is left to be done."]
     return [
         "If the account's owner did not send this, its password is known to others: give it a "
         "new one\nbefore you unlock it.\n\n"
-        f"  countersign users unlock {lock.user}",
+        f"  countersign users password {name}      (where passwords are kept here)\n"
+        f"  countersign users unlock {name}",
         "If it is to send more, give it a limit of its own, or make it a privileged user:\n\n"
-        f"  countersign users limit {lock.user} --per-day NUMBER\n"
-        f"  countersign users privilege {lock.user}",
+        f"  countersign users limit {name} --per-day NUMBER\n"
+        f"  countersign users privilege {name} --accepted DATE",
     ]
 
 
