@@ -73,7 +73,8 @@ def postfix_behind_listener(config: Config) -> str:
         ),
         ClientInformation.PROXY: (
             "smtpd_upstream_proxy_protocol=haproxy",
-            "smtpd_relay_restrictions=permit",
+            # A mere 'permit' is an open relay to Postfix, which then does not start.
+            "smtpd_relay_restrictions=check_client_access,static:OK,reject",
         ),
         ClientInformation.NONE: (
             f"mynetworks={gateway}",
