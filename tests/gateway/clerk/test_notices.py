@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from countersign.gateway.clerk.notices import LetterRefusedError
+from countersign.cli.submission_snippets import postfix_behind_listener
+from countersign.gateway.clerk.posting import LetterRefusedError
+from countersign.gateway.clerk.service import end_all
 from countersign.protocol.reply import reply
 from countersign.storage.submission.tables import Lock, LockReason
 from tests.gateway.clerk.mta import Mta
 from tests.gateway.clerk.setting import HOSTNAME, Stores, entry, make_config
+from tests.gateway.submission.test_printed_postfix import options_of
 from tests.gateway.world import free_port
 from tests.peers.postfix import Postfix, skip_without_postfix
 from tests.storage.test_tables import valkey_url  # noqa: F401 - a fixture
@@ -150,9 +153,7 @@ async def test_hosts_of_a_farm_tell_once_together(
         await hosts[number % 3].lock(f"user{number}@local.example")
     await mta.wait_for(20)
     await hosts[0].wait_until_told()
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await end_all(running)
     for host in hosts:
         await host.close()
     assert Counter(mta.message_ids()).most_common(1)[0][1] == 1
@@ -160,10 +161,12 @@ async def test_hosts_of_a_farm_tell_once_together(
 
 
 @pytest.mark.peer
-async def test_postfix_delivers_the_letter(tmp_path: Path) -> None:
+async def test_postfix_set_up_as_printed_delivers_the_letter(tmp_path: Path) -> None:
     skip_without_postfix()
-    with Postfix(f"mx.{HOSTNAME}", f"127.0.0.1:{free_port()}") as postfix:
-        config = make_config(tmp_path, postfix.listen)
+    address = f"127.0.0.1:{free_port()}"
+    config = make_config(tmp_path, address)
+    options = options_of(postfix_behind_listener(config))
+    with Postfix(f"mx.{HOSTNAME}", address, smtpd_options=options) as postfix:
         administrator = config.administrator.model_copy(
             update={"address": f"user@{postfix.domain}"}
         )

@@ -12,6 +12,7 @@ from countersign.gateway.config import Config
 from countersign.protocol.command import Envelope
 from countersign.protocol.reply import Reply
 
+_LOGIN: Final = "countersign"
 LETTER_SECONDS: Final = 60.0
 """One letter may take so long: well within the turn."""
 
@@ -50,7 +51,8 @@ class Post:
 
     async def _converse(self, session: BackendSession, letter: bytes) -> None:
         name = self._config.hostname
-        facts = ClientFacts("127.0.0.1", 0, "127.0.0.1", 0, name, extended=True)
+        # As a user of its own: the MTA relays here for who has signed in (setup postfix).
+        facts = ClientFacts("127.0.0.1", 0, "127.0.0.1", 0, name, extended=True, login=_LOGIN)
         recipient = Envelope(None, f"<{administrator_of(self._config)}>")
         # The null sender: what cannot be delivered is not returned to us (RFC 3834 §4).
         _require(await session.mail(facts, Envelope(None, "<>")))

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +66,19 @@ async def _run(config: Config, lifeline: int | None) -> None:
         ]
         log.info("clerk", tasks=len(tasks))
         await stop.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(tasks)
     log.info("clerk has stopped")
+
+
+async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        # Again for whom it passed by: asyncio.wait_for of Python 3.11, which the client of Valkey
+        # uses, loses a cancellation that comes together with what it waits for.
+        _, waiting = await asyncio.wait(waiting, timeout=1)
 
 
 def _works(config: Config, stores: _Stores) -> dict[str, Work]:
