@@ -52,6 +52,24 @@ async def test_postfix_takes_what_users_submit_and_nothing_else(
                 await refuses_relaying(address)
 
 
+async def test_postfix_can_hold_users_to_their_addresses(tmp_path: Path) -> None:
+    skip_without_postfix()
+    address = f"127.0.0.1:{free_port()}"
+    async with submission_site(tmp_path, address) as site:
+        options = options_of(postfix_behind_listener(site.config))
+        options["smtpd_sender_restrictions"] = "reject_authenticated_sender_login_mismatch"
+        main = {
+            "virtual_mailbox_maps": MTA_SETTINGS["virtual_mailbox_maps"],
+            "smtpd_sender_login_maps": "inline:{alice@alpha.example=alice bob@alpha.example=bob}",
+        }
+        with Postfix("mx.alpha.example", address, settings=main, smtpd_options=options):
+            async with client_of(site.port) as client:
+                answer = await client.send("to1@alpha.example", sender="bob@alpha.example")
+                assert answer.code == 553
+                assert (await client.send("to1@alpha.example")).code == 250
+        assert await site.used() == 1
+
+
 async def refuses_relaying(address: str) -> None:
     """Whoever reaches the port and names no user can relay nothing."""
     async with client_of(int(address.rpartition(":")[2]), tls=False) as client:
