@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from countersign.cli.check_replica import replica_warnings
 from countersign.cli.check_server import check_server
+from countersign.cli.check_submission import backend_warnings, submission_warnings
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.gateway.backend.settings import BackendKind
 from countersign.gateway.config import Config
@@ -21,7 +22,6 @@ from countersign.gateway.parts import open_registry, open_resolver
 from countersign.gateway.tls import TlsError, certificate_files
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.registry.lookup import RegistryUnavailableError, Standing
-from countersign.transport.conversation import ConversationError, connect
 from countersign.transport.resolver import NameNotFoundError, ResolutionFailedError
 
 app = typer.Typer(
@@ -42,7 +42,8 @@ def check_config(
     """Check a configuration file: each fault with its line, its setting and the reason.
 
     Also tried: the certificate, the registry, the TSIG key, the primaries and the copy of the
-    replica, and whether the backend answers. The exit status is 2 for faults, 1 for warnings only.
+    replica, whether the backends answer, and whether a key signs users' mail. The exit status
+    is 2 for faults, 1 for warnings only.
 
     Example: countersign check config /etc/countersign/gateway.toml
     """
@@ -53,6 +54,7 @@ def check_config(
         warnings += replica_warnings(config)
         warnings += _check_registry(config)
         warnings += _check_backend(config)
+        warnings += submission_warnings(config)
     for warning in warnings:
         console.print("[yellow]warning:[/]", escape(warning))
     if warnings:
@@ -136,22 +138,4 @@ def _check_backend(config: Config) -> list[str]:
     backend = config.receiving.backend
     if not config.receiving.enabled or backend.kind is BackendKind.MAILDIR:
         return []
-    try:
-        asyncio.run(_greet(config))
-    except ConversationError as error:
-        return [f"receiving.backend {backend.address} does not answer: {error}"]
-    return []
-
-
-async def _greet(config: Config) -> None:
-    backend = config.receiving.backend
-    host, _, port = backend.address.rpartition(":")
-    path = backend.address.removeprefix("unix:") if backend.address.startswith("unix:") else ""
-    conversation = await connect(
-        host.strip("[]"),
-        int(port) if not path else 0,
-        unix_path=path,
-        timeout=5,
-        reply_timeout=10,
-    )
-    await conversation.finish()
+    return backend_warnings("receiving.backend", backend)
