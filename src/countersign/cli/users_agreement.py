@@ -22,7 +22,7 @@ from countersign.cli.users_common import (
 
 if TYPE_CHECKING:
     from countersign.gateway.config import Config
-    from countersign.registrar.documents.text import Kind
+    from countersign.registrar.documents.text import Kind, Value
     from countersign.rules.submission import Account
 
 AcceptedOption = Annotated[
@@ -132,7 +132,7 @@ def _agreement(
         fail("say in the configuration with whom the server is registered: registrar.url")
     url = config.registrar.url.rstrip("/")
     kind = Kind.PRIVILEGED_USER_AGREEMENT if privileged else Kind.USER_AGREEMENT
-    values = {
+    values: dict[str, Value] = {
         "owner_name": owner.owner_name,
         "owner_address": owner.owner_address,
         "hostname": config.hostname,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
@@ -66,7 +67,7 @@ class Users:
         """Return what is stored of a user; ends the command if there is none where all must be."""
         found = await self.accounts.find(name)
         if found is None and self.keeps_passwords:
-            fail(f"there is no user {name}: countersign users add {name}", 1)
+            fail(f"there is no user {name}: countersign users add {quote(name)}", 1)
         return found
 
     async def all(self) -> dict[str, User]:
@@ -81,7 +82,9 @@ class Users:
     async def hint_at_lock(self, name: str) -> None:
         """Say it if an account is still locked, though it may send more now."""
         if await self.tables.lock_of(name) is not None:
-            console.print(f"The account is locked: countersign users unlock {name}", markup=False)
+            console.print(
+                f"The account is locked: countersign users unlock {quote(name)}", markup=False
+            )
 
     async def aclose(self) -> None:
         """Close the stores."""
