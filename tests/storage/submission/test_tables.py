@@ -313,6 +313,22 @@ async def test_who_fails_without_end_makes_nobodys_failures_forgotten(
     assert (await tables.failures(USER, "192.0.2.66", NOW - 1)).of_network == 20
 
 
+@pytest.mark.parametrize("reason", ["password", "limited"])
+async def test_guesses_from_everywhere_have_none_of_an_account_forgotten(
+    tables: SubmissionTables, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    for module in (sign_ins, pytest.importorskip("countersign.storage.submission.valkey_sign_ins")):
+        monkeypatch.setattr(module, "MAX_FAILURES", 300)
+    # A month of noise: the table is full, and no network has more than one row.
+    for number in range(300):
+        await tables.failed(failure(NOW + number, f"u{number}", f"10.0.{number}", reason))
+    for number in range(60):
+        await tables.failed(failure(NOW + DAY + number, USER, f"z{number}"))
+        await tables.failed(failure(NOW + DAY + number, f"v{number}", f"z{number}", reason))
+    assert len(await tables.recent_failures(1000)) == 300
+    assert (await tables.failures(USER, NETWORK, NOW + DAY - 1)).of_account == 60
+
+
 async def test_at_most_ten_thousand_failures_are_kept(tables: SubmissionTables) -> None:
     for block in range(21):
         await asyncio.gather(

@@ -9,6 +9,8 @@ from countersign.storage.submission.tables import UNCOUNTED_REASONS, Failures, S
 
 MAX_FAILURES = 10_000
 FAILURES_KEPT = 31 * DAY
+MAX_SHARE = 100
+"""A network with more than this part of all failures loses its own when there are too many."""
 KNOWN_SECONDS = 90 * DAY
 MAX_KNOWN = 1_000
 """Networks of one account: the newest are kept."""
@@ -24,6 +26,7 @@ SCHEMA = (
     "CREATE INDEX failures_user ON failures (user, at) WHERE is_counted = 1",
     "CREATE INDEX failures_there ON failures (user, network, at) WHERE is_counted = 1",
     "CREATE INDEX failures_at ON failures (at)",
+    "CREATE INDEX failures_uncounted ON failures (at) WHERE is_counted = 0",
     "CREATE TABLE failing (network TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX failing_rows ON failing (rows)",
     "CREATE TABLE failure_count (rows INTEGER NOT NULL)",
@@ -57,10 +60,12 @@ def is_counted(failure: SignInFailure) -> bool:
 
 
 def add_failure(database: sqlite3.Connection, failure: SignInFailure) -> None:
-    """Note a failure. When there are too many, the network with the most loses one.
+    """Note a failure. When there are too many, one is forgotten.
 
-    Its oldest that is not counted, or else its oldest: so nobody can have failures forgotten, his
-    own or others', by failing often.
+    One of the network that has most, if that has more than its share: its oldest that is not
+    counted, or else its oldest. So nobody can have others' failures forgotten by failing often. If
+    none has: the oldest of all that is not counted, or else the oldest. So what a month of guesses
+    from everywhere has left does not drive out what is counted now.
     """
     database.execute(
         "INSERT INTO failures (at, user, network, reason, is_counted) VALUES (?, ?, ?, ?, ?)",
@@ -74,11 +79,23 @@ def add_failure(database: sqlite3.Connection, failure: SignInFailure) -> None:
     )
     (count,) = database.execute("SELECT rows FROM failure_count").fetchone()
     for _ in range(count - MAX_FAILURES):
+        _forget_one(database)
+
+
+def _forget_one(database: sqlite3.Connection) -> None:
+    busiest, rows = database.execute(
+        "SELECT network, rows FROM failing ORDER BY rows DESC LIMIT 1"
+    ).fetchone()
+    if rows * MAX_SHARE > MAX_FAILURES:
         database.execute(
-            "DELETE FROM failures WHERE id = (SELECT id FROM failures WHERE network ="
-            " (SELECT network FROM failing ORDER BY rows DESC LIMIT 1)"
-            " ORDER BY is_counted, at LIMIT 1)"
+            "DELETE FROM failures WHERE id = (SELECT id FROM failures WHERE network = ?"
+            " ORDER BY is_counted, at LIMIT 1)",
+            (busiest,),
         )
+        return
+    oldest = "DELETE FROM failures WHERE id = (SELECT id FROM failures {} ORDER BY at LIMIT 1)"
+    if not database.execute(oldest.format("WHERE is_counted = 0")).rowcount:
+        database.execute(oldest.format(""))
 
 
 def count_failures(database: sqlite3.Connection, user: str, network: str, since: float) -> Failures:

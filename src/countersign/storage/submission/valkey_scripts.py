@@ -109,7 +109,7 @@ local prefix = KEYS[1]
 local all, details, networks = prefix, prefix .. ':rows', prefix .. ':networks'
 local function places(failure)
   local network = prefix .. ':network:' .. failure.network
-  if not failure.is_counted then return {network .. ' uncounted'} end
+  if not failure.is_counted then return {network .. ' uncounted', prefix .. ':uncounted'} end
   return {network, prefix .. ':user:' .. failure.user,
     prefix .. ':there:' .. failure.network .. ' ' .. failure.user}
 end
@@ -127,21 +127,25 @@ end
 ADD_FAILURE = (
     _FAILURES
     + """
-local id, at, row, most = unpack(ARGV)
+local id, at, row, most, share = unpack(ARGV)
 if redis.call('HSETNX', details, id, row) == 0 then return 0 end
 local failure = cjson.decode(row)
 redis.call('ZADD', all, at, id)
 redis.call('ZINCRBY', networks, 1, failure.network)
 for _, place in ipairs(places(failure)) do redis.call('ZADD', place, at, id) end
 while redis.call('ZCARD', all) > tonumber(most) do
-  local busiest = prefix .. ':network:' .. redis.call('ZREVRANGE', networks, 0, 0)[1]
-  local oldest = redis.call('ZRANGE', busiest .. ' uncounted', 0, 0)[1]
-  remove(oldest or redis.call('ZRANGE', busiest, 0, 0)[1])
+  local network, rows = unpack(redis.call('ZREVRANGE', networks, 0, 0, 'WITHSCORES'))
+  local counted, uncounted = all, prefix .. ':uncounted'
+  if tonumber(rows) * tonumber(share) > tonumber(most) then
+    counted = prefix .. ':network:' .. network
+    uncounted = counted .. ' uncounted'
+  end
+  remove(redis.call('ZRANGE', uncounted, 0, 0)[1] or redis.call('ZRANGE', counted, 0, 0)[1])
 end
 return 1
 """
 )
-"""Key: the prefix of failures. When there are too many, the busiest network loses one."""
+"""Key: the prefix of failures. When there are too many, one goes: see sign_ins.add_failure."""
 
 SWEEP_FAILURES = (
     _FAILURES

@@ -12,6 +12,7 @@ from countersign.storage.submission.sign_ins import (
     KNOWN_SECONDS,
     MAX_FAILURES,
     MAX_KNOWN,
+    MAX_SHARE,
     REFRESH_SECONDS,
     cut_name,
     is_counted,
@@ -44,7 +45,7 @@ class ValkeySignIns:
             "reason": failure.reason,
             "is_counted": is_counted(failure),
         }
-        args = [secrets.token_hex(8), repr(failure.at), json.dumps(row), MAX_FAILURES]
+        args = [secrets.token_hex(8), repr(failure.at), json.dumps(row), MAX_FAILURES, MAX_SHARE]
         await self._add(keys=[self._failures], args=args)
 
     async def failures(self, user: str, network: str, since: float) -> Failures:
