@@ -6,7 +6,6 @@ from pathlib import Path
 
 from countersign.storage.local import LocalTables
 from countersign.storage.tables import Tables
-from countersign.storage.valkey import ValkeyTables
 
 
 def open_tables(url: str, state_directory: Path) -> Tables:
@@ -14,4 +13,9 @@ def open_tables(url: str, state_directory: Path) -> Tables:
 
     Raises :class:`~countersign.storage.tables.TablesUnavailableError`.
     """
-    return ValkeyTables(url) if url else LocalTables(state_directory)
+    if not url:
+        return LocalTables(state_directory)
+    # Imported here: the client library is slow to load, and few need it.
+    from countersign.storage.valkey import ValkeyTables
+
+    return ValkeyTables(url)
