@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_WORD = re.compile(r'[^()"\\]+|\\.?|[()"]', re.DOTALL)
+# RFC 8601 §2.2: the name of who says it, and perhaps a version.
+_SERVICE = re.compile(r'[ \t]*+(?:"([^"]*+)"|([^ \t";]++))[ \t]*+(?:[0-9]++[ \t]*+)?(?:;|\Z)')
 _FIELD_NAME = b"authentication-results"
 
 
@@ -78,25 +80,48 @@ def without_forged_results(header: bytes, receiver: str) -> bytes:
 
 def split_fields(header: bytes) -> list[bytes]:
     """Split a header section into fields, each with its folded lines."""
-    fields: list[bytes] = []
+    fields: list[list[bytes]] = []
     for line in header.splitlines(keepends=True):
         if fields and line[:1] in (b" ", b"\t"):
-            fields[-1] += line
+            fields[-1].append(line)
         else:
-            fields.append(line)
-    return fields
+            fields.append([line])
+    return [b"".join(lines) for lines in fields]
 
 
 def _claims_to_be_from(field: bytes, receiver: str) -> bool:
-    name, _, value = field.partition(b":")
+    name, _, octets = field.partition(b":")
     if name.strip().lower() != _FIELD_NAME:
         return False
-    text = value.decode("utf-8", "replace").replace("\r\n", "")
-    while (plain := _COMMENT.sub(" ", text)) != text:
-        text = plain
-    words = text.partition(";")[0].split()
-    service = words[0].strip('"').rstrip(".").lower() if words else ""
-    return service == receiver.lower()
+    value = octets.decode("utf-8", "replace").replace("\r\n", "").lower()
+    ours = receiver.lower()
+    # Whatever the rest looks like, without our name in it nobody takes it for ours.
+    if ours not in value.replace("\\", ""):
+        return False
+    text = _without_comments(value)
+    service = _SERVICE.match(text) if text is not None else None
+    return service is None or (service[1] or service[2] or "").strip().rstrip(".") == ours
+
+
+def _without_comments(value: str) -> str | None:
+    """Return a structured field without comments and escapes; None if they do not add up."""
+    kept: list[str] = []
+    depth, is_quoted = 0, False
+    for word in _WORD.findall(value):
+        if not depth:
+            if word == '"':
+                is_quoted = not is_quoted
+            if is_quoted or word not in "()":
+                kept.append(word.removeprefix("\\"))
+                continue
+        if word == "(":
+            depth += 1
+            kept.append(" ")
+        elif word == ")":
+            depth -= 1
+        if depth < 0:
+            return None
+    return None if depth or is_quoted else "".join(kept)
 
 
 def _address_literal(address: str) -> str:
