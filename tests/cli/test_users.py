@@ -153,6 +153,46 @@ def test_a_lock_by_the_limit_shows_its_figures_and_the_count_may_stay(
     assert f"alice {290 if keep else 0} 300 50" in host.run("list")
 
 
+def test_the_lock_of_an_administrator_stays_with_the_name_of_a_user_who_is_removed(
+    host: Host,
+) -> None:
+    host.add("alice")
+    host.run("lock", "alice", "--reason", "Known offender")
+    assert "The lock stays" in host.run("remove", "alice", "--yes")
+    host.add("alice")
+    assert "locked" in host.run("list", "alice")
+
+
+def test_whoever_is_given_the_name_of_a_user_who_was_removed_begins_anew(host: Host) -> None:
+    host.add("alice")
+    host.lock_by_limit("alice")
+    host.run("remove", "alice", "--yes")
+    host.add("alice")
+    assert "alice 0 300 50" in host.run("list") and "locked" not in host.run("list")
+
+
+@pytest.mark.parametrize("settings", ['[sign_in]\nsource = "dovecot"', "[milter]\nenabled = true"])
+def test_nothing_is_unlocked_by_a_removal_where_the_password_goes_on_working(
+    host: Host, settings: str
+) -> None:
+    host.configure(settings)
+    if "milter" in settings:
+        host.add("alice")
+    host.run("limit", "alice", "--per-day", "100")
+    host.lock_by_limit("alice")
+    assert "The lock stays" in host.run("remove", "alice", "--yes")
+    host.configure('[sign_in]\nsource = "dovecot"')
+    assert "alice 290 300 50 locked: limit" in host.run("list", "--locked")
+
+
+def test_a_removal_says_who_can_still_send(host: Host) -> None:
+    host.configure('[sign_in]\nsource = "dovecot"')
+    host.run("limit", "alice", "--per-day", "100")
+    said = host.run("remove", "alice", "--yes")
+    assert "as long as dovecot takes it" in said and "users lock alice" in said
+    assert "users lock alice" in host.run("remove", "alice", "--yes", code=1)
+
+
 def test_who_may_sign_in_and_who_may_see_the_administrators_page(host: Host) -> None:
     host.add("alice")
     host.run("disable", "alice")
@@ -216,6 +256,7 @@ def test_agreements_are_filled_in_with_the_parties_names(host: Host) -> None:
     host.configure(OWNER)
     plain, privileged = (host.directory / name for name in ("a.pdf", "b.pdf"))
     host.run("agreement", "alice", "-o", str(plain), "--person", "Alice Łącka")
+    assert stat.S_IMODE(plain.stat().st_mode) == 0o600
     text = text_of(plain.read_bytes())
     for words in ("Müller Pty Ltd", "1 George Street", "Alice Łącka", "mail.example.org"):
         assert words in text

@@ -11,6 +11,7 @@ from countersign.cli import (
     users_import,
     users_list,
     users_privilege,
+    users_remove,
 )
 
 app = typer.Typer(
@@ -34,6 +35,6 @@ app.command("agreed")(users_agreement.record_agreement)
 app.command("disable")(users_change.disable_user)
 app.command("enable")(users_change.enable_user)
 app.command("administrator")(users_change.set_administrator)
-app.command("remove")(users_change.remove_user)
+app.command("remove")(users_remove.remove_user)
 app.command("import")(users_import.import_users)
 app.command("export")(users_import.export_users)

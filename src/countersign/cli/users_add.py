@@ -90,6 +90,7 @@ def add_user(
             await decision(users)
         await _add(users, user, password)
         console.print(f"{user} is added.", markup=False)
+        users.hint_at_farm()
         if generate:
             typer.echo(password)
 
@@ -120,6 +121,7 @@ def set_password(
         credentials = make_credentials(password, users.config.sign_in.local.scram_iterations)
         await users.accounts.set_password(user, credentials, deed())
         console.print(f"{user} has a new password.", markup=False)
+        users.hint_at_farm()
         if generate:
             typer.echo(password)
 

@@ -16,6 +16,7 @@ from countersign.cli.users_common import (
     checked_name,
     console,
     deed,
+    new_file,
     paper_digest,
     with_users,
 )
@@ -42,7 +43,7 @@ _NO_OWNER = (
 def print_agreement(
     name: NameArgument,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write this new PDF file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write this new PDF (mode 0600).")],
     privileged: Annotated[
         bool, typer.Option("--privileged", help="The agreement for privileged users.")
     ] = False,
@@ -69,10 +70,8 @@ def print_agreement(
 
     pdf = with_users(config, work)
     try:
-        with output.open("xb") as stream:
+        with new_file(output) as stream:
             stream.write(pdf)
-    except FileExistsError:
-        fail(f"{output} is there already")
     except OSError as error:
         fail(f"{output}: {error.strerror}", 1)
     console.print(f"{output} is written: two copies, one for each party.", markup=False)

@@ -1,4 +1,4 @@
-"""countersign users limit, stamp, disable, enable, administrator, remove, lock, unlock."""
+"""countersign users limit, stamp, disable, enable, administrator, lock, unlock."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ def set_limits(
         shown = [shown_limit(one) if one is not None else none for one in (message, day)]
         console.print(f"{user}: {shown[0]} per message, {shown[1]} per day.", markup=False)
         await users.hint_at_lock(user)
+        users.hint_at_farm()
 
     with_users(config, work)
 
@@ -94,6 +95,7 @@ def set_stamping(
         await users.accounts.set_stamping(user, stamps, deed())
         if (await users.accounts.facts(user)).is_privileged:
             console.print("Noted; but the name of a privileged user is never stamped.")
+        users.hint_at_farm()
 
     with_users(config, work)
 
@@ -124,35 +126,7 @@ def set_administrator(
     async def work(users: Users) -> None:
         await users.must_exist(user)
         await users.accounts.set_administrator(user, may is OnOff.ON, deed())
-
-    with_users(config, work)
-
-
-def remove_user(
-    name: NameArgument,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    reason: ReasonOption = "",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Remove a user. The record of what was decided stays, and what the journal says of mail.
-
-    A privilege ends with the user, and the registrar is told.
-    """
-    user = checked_name(name)
-
-    async def work(users: Users) -> None:
-        if await users.accounts.find(user) is None:
-            fail(f"there is no user {user}", 1)
-        if not yes:
-            typer.confirm(f"Remove {user}?", abort=True)
-        await users.accounts.remove(user, deed(reason))
-        # A lock is of the person who had the name.
-        await users.tables.unlock(user, forget=True)
-        console.print(f"{user} is removed.", markup=False)
-        from countersign.cli.users_privilege import deliver
-
-        await deliver(users)
+        users.hint_at_farm()
 
     with_users(config, work)
 
@@ -160,7 +134,9 @@ def remove_user(
 def lock_user(
     name: NameArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
-    """Let a user send nothing until `unlock`. The user can still sign in, and see why.
+    """Let a user send nothing until `unlock`. The user can still sign in, and see that it is so.
+
+    The reason is for administrators: it is not shown to the user.
 
     Example: countersign users lock alice --reason "The password is known to others"
     """
@@ -201,7 +177,7 @@ def unlock_user(
     async def work(users: Users) -> None:
         from countersign.storage.submission.account_rows import EventKind
 
-        if not await users.tables.unlock(user, forget=not keep_count):
+        if not await users.tables.unlock(user, forget=not keep_count, now=time.time()):
             fail(f"{user} is not locked", 1)
         details = {"count_kept": keep_count}
         await users.accounts.record(user, EventKind.UNLOCKED, deed(reason), details)
@@ -220,5 +196,6 @@ def _set_disabled(name: str, is_disabled: bool, reason: str, config: ConfigOptio
         await users.must_exist(user)
         await users.accounts.set_disabled(user, is_disabled, deed(reason))
         console.print(f"{user} {'cannot' if is_disabled else 'can'} sign in.", markup=False)
+        users.hint_at_farm()
 
     with_users(config, work)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -34,6 +34,10 @@ _Result = TypeVar("_Result")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the record.")]
 console = Console(soft_wrap=True)
+_TO_OTHERS = (
+    "Do the same there; or countersign users export here, and countersign users import --replace "
+    "there."
+)
 _MAX_PAPER = 100 * 1024 * 1024
 
 
@@ -84,6 +88,15 @@ class Users:
         if await self.tables.lock_of(name) is not None:
             console.print(
                 f"The account is locked: countersign users unlock {quote(name)}", markup=False
+            )
+
+    def hint_at_farm(self, words: str = "") -> None:
+        """Say it if other hosts may have users' files of their own. words: what to do there."""
+        if self.config.storage.url:
+            console.print(
+                "This host's file of users was changed, and no other's of the farm. "
+                f"{words or _TO_OTHERS}",
+                markup=False,
             )
 
     async def aclose(self) -> None:
@@ -169,6 +182,17 @@ def paper_digest(file: Path | None) -> str:
     if not size:
         fail(f"{file} is empty")
     return digest.hexdigest()
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Open a new file for what is personal, which only its owner can read (0600); or end."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        fail(f"{path} is there already")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}", 1)
+    return os.fdopen(handle, "wb")
 
 
 def shown_time(at: float) -> str:

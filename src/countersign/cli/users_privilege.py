@@ -22,6 +22,12 @@ from countersign.cli.users_common import (
     with_users,
 )
 
+# Not granted there again: the registrar would have the same user twice.
+_EXPORT = (
+    "Once the registrar knows of it: countersign users export here, and countersign users import "
+    "--replace there."
+)
+
 
 def grant_privilege(
     name: NameArgument,
@@ -71,6 +77,7 @@ def grant_privilege(
                 f"The registration waits: {why or 'another process tells it'}.", markup=False
             )
         await users.hint_at_lock(user)
+        users.hint_at_farm(_EXPORT)
 
     with_users(config, work)
 
@@ -89,6 +96,7 @@ def revoke_privilege(
         console.print(f"{user} is not privileged any more; the default limits hold.", markup=False)
         if why := await deliver(users):
             console.print(f"The registrar is told later: {why}.", markup=False)
+        users.hint_at_farm(_EXPORT)
 
     with_users(config, work)
 

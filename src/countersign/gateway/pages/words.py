@@ -9,6 +9,7 @@ FAILURE_WORDS = {
     "in-clear": "Outside TLS",
     "disabled": "The account is disabled",
     "authorisation": "On behalf of another user",
+    "domain": "Name with a domain that is not this server's",
 }
 """Why a sign-in failed."""
 ORDER_WORDS = {

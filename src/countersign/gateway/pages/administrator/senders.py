@@ -67,14 +67,14 @@ async def unlock(visit: Visit) -> Response:
     if user == visit.user:
         # Whoever has stolen an administrator's password must not be able to go on with it.
         raise PageError(403, "Nobody lifts the lock of their own account here.")
-    forget = visit.form.get("count") == "anew"
+    keeps_count = visit.form.get("count") == "keep"
     tables, accounts = visit.parts.tables, visit.parts.accounts
     if await tables.lock_of(user) is not None:
         words = visit.form.get("words", "").strip()[:_MAX_WORDS]
         deed = Deed(visit.user, visit.now, words)
-        await accounts.record(user, EventKind.UNLOCKED, deed, {"forget": forget})
-        if await tables.unlock(user, forget=forget):
-            log.info("lock lifted by an administrator on the pages", forget=forget)
+        await accounts.record(user, EventKind.UNLOCKED, deed, {"count_kept": keeps_count})
+        if await tables.unlock(user, forget=not keeps_count, now=visit.now):
+            log.info("lock lifted by an administrator on the pages", count_kept=keeps_count)
             visit.flash(f"{user} may send again.")
             return visit.redirect(PATH)
     visit.flash(f"{user} was not locked any more.", "notice")
