@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,7 +75,7 @@ async def test_an_account_locked_again_is_told_again(mta: Mta, stores: Stores) -
     await mta.start()
     await stores.lock("alice@local.example")
     await stores.notices().tell_all()
-    assert await stores.tables.unlock("alice@local.example", forget=True)
+    assert await stores.tables.unlock("alice@local.example", forget=True, now=time.time())
     await stores.lock("alice@local.example")
     assert await stores.notices().tell_all() == 1
     assert len(set(mta.message_ids())) == 2
@@ -89,7 +90,7 @@ async def test_a_lock_by_the_administrator_is_not_told(mta: Mta, stores: Stores)
 async def test_a_lock_that_was_lifted_meanwhile_is_told_as_lifted(mta: Mta, stores: Stores) -> None:
     await mta.start()
     await stores.lock("alice@local.example")
-    await stores.tables.unlock("alice@local.example", forget=True)
+    await stores.tables.unlock("alice@local.example", forget=True, now=time.time())
     assert await stores.notices().tell_all() == 1
     assert "has been lifted" in mta.letters[0].get_content()
 

@@ -21,6 +21,7 @@ from countersign.storage.submission.tables import (
     Counted,
     Lock,
     LockReason,
+    Standing,
     SubmissionTables,
     Usage,
 )
@@ -65,6 +66,7 @@ class Machine(RuleBasedStateMachine):
         self.senders: dict[str, Sender] = {}
         self.locks: dict[str, Lock] = {}
         self.untold: list[Lock] = []
+        self.unlocked: dict[str, float] = {}
         self.reservations = ["unknown", "7"]
 
     async def opened(self) -> SubmissionTables:
@@ -110,8 +112,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(user=users, forget=st.booleans())
     def unlock(self, user: str, forget: bool) -> None:
-        done = self.runner.run(self.tables.unlock(user, forget=forget))
+        done = self.runner.run(self.tables.unlock(user, forget=forget, now=self.now))
         assert done == (self.locks.pop(user, None) is not None)
+        if done:
+            self.unlocked[user] = self.now
         if forget:
             self.senders.pop(user, None)
 
@@ -127,6 +131,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         self.runner.run(self.tables.sweep(self.now))
+        self.unlocked = {user: at for user, at in self.unlocked.items() if at > self.now - 2 * DAY}
         self.senders = {
             user: sender
             for user, sender in self.senders.items()
@@ -138,6 +143,8 @@ class Machine(RuleBasedStateMachine):
         for user in USERS:
             used = sum(self.senders.get(user, Sender()).window(self.now))
             assert self.runner.run(self.tables.used(user, self.now)) == used
+            standing = Standing(self.locks.get(user), used, self.unlocked.get(user, 0.0))
+            assert self.runner.run(self.tables.standing(user, self.now)) == standing
             assert sum(self.runner.run(self.tables.hours(user, self.now))) == used
 
     @invariant()

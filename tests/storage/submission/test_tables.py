@@ -16,6 +16,7 @@ from countersign.storage.submission.tables import (
     Lock,
     LockReason,
     SignInFailure,
+    Standing,
     SubmissionTables,
     Usage,
 )
@@ -163,24 +164,50 @@ async def test_many_at_once_get_exactly_the_limit(tables: SubmissionTables) -> N
 # -- locks ---------------------------------------------------------------------------------------
 
 
+async def test_one_look_tells_lock_count_and_last_unlock(tables: SubmissionTables) -> None:
+    assert await tables.standing(USER, NOW) == Standing(None, 0)
+    await counted(tables, USER, 7, NOW)
+    assert await tables.standing(USER, NOW) == Standing(None, 7)
+    lock = await locked(tables)
+    assert await tables.standing(USER, NOW) == Standing(lock, 7)
+    assert await tables.unlock(USER, forget=False, now=NOW + 0.000_001)
+    assert await tables.standing(USER, NOW) == Standing(None, 7, NOW + 0.000_001)
+    assert await tables.standing("bob", NOW) == Standing(None, 0)
+    assert await tables.standing(USER, NOW + DAY) == Standing(None, 0, NOW + 0.000_001)
+
+
+async def test_only_a_lock_that_was_lifted_makes_an_unlock(tables: SubmissionTables) -> None:
+    assert not await tables.unlock(USER, forget=True, now=NOW)
+    assert (await tables.standing(USER, NOW)).unlocked_at == 0
+
+
+async def test_an_unlock_is_remembered_for_two_days(tables: SubmissionTables) -> None:
+    await locked(tables)
+    await tables.unlock(USER, forget=False, now=NOW)
+    assert await tables.sweep(NOW + 2 * DAY - 1) == 0
+    assert (await tables.standing(USER, NOW)).unlocked_at == NOW
+    assert await tables.sweep(NOW + 2 * DAY) == 1
+    assert (await tables.standing(USER, NOW)).unlocked_at == 0
+
+
 async def test_an_unlocked_account_is_locked_again_unless_its_count_is_forgotten(
     tables: SubmissionTables,
 ) -> None:
     await counted(tables, USER, 10, NOW)
     await locked(tables, wanted=1)
-    assert await tables.unlock(USER, forget=False)
+    assert await tables.unlock(USER, forget=False, now=NOW)
     await locked(tables, wanted=1)
-    assert await tables.unlock(USER, forget=True)
+    assert await tables.unlock(USER, forget=True, now=NOW)
     assert await tables.used(USER, NOW) == 0
     assert isinstance(await tables.reserve(USER, 10, 10, NOW), Counted)
-    assert not await tables.unlock(USER, forget=False)
+    assert not await tables.unlock(USER, forget=False, now=NOW)
 
 
 async def test_a_message_counted_before_its_count_was_forgotten_can_be_taken_back(
     tables: SubmissionTables,
 ) -> None:
     before = await counted(tables, USER, 10, NOW)
-    await tables.unlock(USER, forget=True)
+    await tables.unlock(USER, forget=True, now=NOW)
     await counted(tables, USER, 3, NOW)
     await tables.release(before.reservation)
     assert await tables.used(USER, NOW) == 3
@@ -210,7 +237,7 @@ async def test_a_lock_lifted_before_it_was_told_is_told_all_the_same(
     tables: SubmissionTables,
 ) -> None:
     first = await locked(tables)
-    await tables.unlock(USER, forget=True)
+    await tables.unlock(USER, forget=True, now=NOW)
     assert await tables.lock_of(USER) is None
     assert await tables.locks() == []
     second = await locked(tables, now=NOW + 10)
@@ -218,7 +245,7 @@ async def test_a_lock_lifted_before_it_was_told_is_told_all_the_same(
     await tables.told(first)
     assert await tables.untold() == [second]
     assert await tables.lock_of(USER) == second
-    await tables.unlock(USER, forget=False)
+    await tables.unlock(USER, forget=False, now=NOW)
     await tables.sweep(NOW + 1000 * DAY)
     assert await tables.untold() == [second]
     await tables.told(second)

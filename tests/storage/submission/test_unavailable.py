@@ -31,11 +31,12 @@ LOCK = Lock("ann", LockReason.DAILY_LIMIT, NOW)
 ASKED: dict[str, Callable[[SubmissionTables], Awaitable[object]]] = {
     "reserve": lambda tables: tables.reserve("ann", 1, 300, NOW),
     "release": lambda tables: tables.release("00:1:ann"),
+    "standing": lambda tables: tables.standing("ann", NOW),
     "used": lambda tables: tables.used("ann", NOW),
     "hours": lambda tables: tables.hours("ann", NOW),
     "top": lambda tables: tables.top(NOW),
     "lock": lambda tables: tables.lock(LOCK),
-    "unlock": lambda tables: tables.unlock("ann", forget=True),
+    "unlock": lambda tables: tables.unlock("ann", forget=True, now=NOW),
     "lock_of": lambda tables: tables.lock_of("ann"),
     "locks": lambda tables: tables.locks(),
     "untold": lambda tables: tables.untold(),

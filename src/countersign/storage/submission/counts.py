@@ -80,6 +80,12 @@ def totals_of(database: sqlite3.Connection, user: str, now: float) -> Totals | N
     return None if row is None else Totals(*row).moved(database, now)
 
 
+def used(database: sqlite3.Connection, user: str, now: float) -> int:
+    """Return a sender's recipients at ``now``."""
+    totals = totals_of(database, user, now)
+    return 0 if totals is None else totals.recipients
+
+
 def make_totals(database: sqlite3.Connection, user: str, now: float) -> Totals:
     """Return the totals of a sender that has sent nothing so far."""
     made = database.execute(

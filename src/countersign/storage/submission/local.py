@@ -20,10 +20,11 @@ from countersign.storage.submission.tables import (
     Lock,
     LockReason,
     SignInFailure,
+    Standing,
     Usage,
 )
 
-SCHEMA = ((*counts.SCHEMA, *local_locks.SCHEMA, *sign_ins.SCHEMA),)
+SCHEMA = ((*counts.SCHEMA, *local_locks.SCHEMA, *sign_ins.SCHEMA), local_locks.UNLOCKS)
 
 
 class LocalSubmissionTables:
@@ -47,10 +48,13 @@ class LocalSubmissionTables:
         """Take a message back."""
         await self._batches.write(lambda database: counts.take_back(database, reservation))
 
+    async def standing(self, user: str, now: float) -> Standing:
+        """Return the lock, the recipients and the last unlock of a user."""
+        return await self._batches.read(lambda database: _standing(database, user, now))
+
     async def used(self, user: str, now: float) -> int:
         """Return the recipients of the 24 hours before ``now``."""
-        totals = await self._batches.read(lambda database: counts.totals_of(database, user, now))
-        return 0 if totals is None else totals.recipients
+        return await self._batches.read(lambda database: counts.used(database, user, now))
 
     async def hours(self, user: str, now: float) -> tuple[int, ...]:
         """Return the recipients of each of the 24 hours before ``now``, the oldest first."""
@@ -66,9 +70,11 @@ class LocalSubmissionTables:
         """Lock an account; False if it is locked already."""
         return await self._batches.write(lambda database: local_locks.add(database, lock))
 
-    async def unlock(self, user: str, *, forget: bool) -> bool:
+    async def unlock(self, user: str, *, forget: bool, now: float) -> bool:
         """Unlock an account; False if it was not locked."""
-        return await self._batches.write(lambda database: _unlock(database, user, forget=forget))
+        return await self._batches.write(
+            lambda database: _unlock(database, user, forget=forget, now=now)
+        )
 
     async def lock_of(self, user: str) -> Lock | None:
         """Return the lock of an account."""
@@ -116,7 +122,7 @@ class LocalSubmissionTables:
     async def sweep(self, now: float) -> int:
         """Delete what has passed, a part at a time: those who count do not wait for it."""
         swept = 0
-        for part in (counts.sweep, sign_ins.sweep):
+        for part in (counts.sweep, local_locks.sweep, sign_ins.sweep):
             some = partial(_sweep, part=part, now=now)
             while deleted := await self._batches.write(some):
                 swept += deleted
@@ -131,6 +137,14 @@ def _sweep(
     database: sqlite3.Connection, *, part: Callable[[sqlite3.Connection, float], int], now: float
 ) -> int:
     return part(database, now)
+
+
+def _standing(database: sqlite3.Connection, user: str, now: float) -> Standing:
+    return Standing(
+        local_locks.find(database, user),
+        counts.used(database, user, now),
+        local_locks.unlocked_at(database, user),
+    )
 
 
 def _reserve(
@@ -149,7 +163,7 @@ def _reserve(
     return Counted(counts.add(database, totals, recipients, now), used + recipients)
 
 
-def _unlock(database: sqlite3.Connection, user: str, *, forget: bool) -> bool:
+def _unlock(database: sqlite3.Connection, user: str, *, forget: bool, now: float) -> bool:
     if forget:
         counts.forget(database, user)
-    return local_locks.lift(database, user)
+    return local_locks.lift(database, user, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from countersign.rules.submission import DAY
 from countersign.storage.submission.tables import Lock, LockReason
 
 SCHEMA = (
@@ -14,6 +15,14 @@ SCHEMA = (
     "CREATE UNIQUE INDEX locks_user ON locks (user) WHERE lifted = 0",
     "CREATE INDEX locks_to_be_told ON locks (since) WHERE to_be_told = 1",
 )
+UNLOCKS = (
+    "CREATE TABLE unlocks (user TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX unlocks_at ON unlocks (at)",
+)
+"""What the schema's second version adds."""
+_KEPT = 2 * DAY
+"""Seconds that an unlock is remembered: longer than any sign-in lasts."""
+_PAGE = 500
 _COLUMNS = "user, reason, since, used, wanted, day_limit, words"
 
 
@@ -40,12 +49,30 @@ def add(database: sqlite3.Connection, lock: Lock) -> bool:
     return made.rowcount > 0
 
 
-def lift(database: sqlite3.Connection, user: str) -> bool:
-    """Unlock an account; False if it was not locked."""
+def lift(database: sqlite3.Connection, user: str, now: float) -> bool:
+    """Unlock an account, and note when; False if it was not locked."""
     active = "user = ? AND lifted = 0"
     gone = database.execute(f"DELETE FROM locks WHERE {active} AND to_be_told = 0", (user,))  # noqa: S608
     kept = database.execute(f"UPDATE locks SET lifted = 1 WHERE {active}", (user,))  # noqa: S608
-    return gone.rowcount + kept.rowcount > 0
+    if gone.rowcount + kept.rowcount == 0:
+        return False
+    database.execute("INSERT OR REPLACE INTO unlocks (user, at) VALUES (?, ?)", (user, now))
+    return True
+
+
+def unlocked_at(database: sqlite3.Connection, user: str) -> float:
+    """Return when an account was last unlocked; 0: not for a while."""
+    row = database.execute("SELECT at FROM unlocks WHERE user = ?", (user,)).fetchone()
+    return 0.0 if row is None else float(row[0])
+
+
+def sweep(database: sqlite3.Connection, now: float) -> int:
+    """Forget some old unlocks; return how many; 0: no more."""
+    gone = database.execute(
+        "DELETE FROM unlocks WHERE user IN (SELECT user FROM unlocks WHERE at <= ? LIMIT ?)",
+        (now - _KEPT, _PAGE),
+    )
+    return gone.rowcount
 
 
 def tell(database: sqlite3.Connection, lock: Lock) -> None:

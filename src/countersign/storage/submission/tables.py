@@ -49,6 +49,17 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a user stands as a transaction begins."""
+
+    lock: Lock | None
+    used: int
+    """Recipients of the last 24 hours."""
+    unlocked_at: float = 0.0
+    """When the account was last unlocked; 0: not in the last two days."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a user has sent in the window."""
 
@@ -105,6 +116,9 @@ class SubmissionTables(Protocol):
     async def release(self, reservation: str) -> None:
         """Take a message back that was refused after it had been counted; no error if unknown."""
 
+    async def standing(self, user: str, now: float) -> Standing:
+        """Return the lock, the recipients and the last unlock of a user: one look."""
+
     async def used(self, user: str, now: float) -> int:
         """Return the recipients of the 24 hours before ``now``."""
 
@@ -117,8 +131,11 @@ class SubmissionTables(Protocol):
     async def lock(self, lock: Lock) -> bool:
         """Lock an account; False if it is locked already."""
 
-    async def unlock(self, user: str, *, forget: bool) -> bool:
-        """Unlock an account; False if it was not locked. forget: its count starts anew."""
+    async def unlock(self, user: str, *, forget: bool, now: float) -> bool:
+        """Unlock an account; False if it was not locked. forget: its count starts anew.
+
+        When it was unlocked is kept for two days: who signed in before has to sign in again.
+        """
 
     async def lock_of(self, user: str) -> Lock | None:
         """Return the lock of an account."""

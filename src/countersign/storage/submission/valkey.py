@@ -30,11 +30,11 @@ from countersign.storage.submission.tables import (
     Counted,
     Failures,
     Lock,
-    LockReason,
     SignInFailure,
+    Standing,
     Usage,
 )
-from countersign.storage.submission.valkey_locks import pack_lock, unpack_lock, untold_field
+from countersign.storage.submission.valkey_locks import ValkeyLocks, unpack_lock
 from countersign.storage.submission.valkey_sign_ins import ValkeySignIns
 from countersign.storage.tables import TablesUnavailableError
 
@@ -60,11 +60,12 @@ class ValkeySubmissionTables:
         )
         self._client: Any = redis.Redis.from_pool(pool)
         self._prefix = prefix
+        self._locks = ValkeyLocks(self._client, prefix)
         self._sign_ins = ValkeySignIns(self._client, prefix)
         self._reserve = self._client.register_script(scripts.RESERVE)
         self._release = self._client.register_script(scripts.RELEASE)
         self._usage = self._client.register_script(scripts.USAGE)
-        self._lock = self._client.register_script(scripts.LOCK)
+        self._standing = self._client.register_script(scripts.STANDING)
         self._sweep_sender = self._client.register_script(scripts.SWEEP_SENDER)
 
     # -- counts ----------------------------------------------------------------------------------
@@ -97,6 +98,13 @@ class ValkeySubmissionTables:
                 keys=[*self._keys_of(user), self._key("top")],
                 args=[user, f"{token}:{recipients}", recipients],
             )
+
+    async def standing(self, user: str, now: float) -> Standing:
+        """Return the lock, the recipients and the last unlock of a user."""
+        keys = [*self._keys_of(user), self._key("locks"), self._key("unlocks")]
+        with _translated():
+            lock, used, at = await self._standing(keys=keys, args=[user, repr(now - DAY)])
+        return Standing(unpack_lock(lock) if lock else None, int(used), float(at))
 
     async def used(self, user: str, now: float) -> int:
         """Return the recipients of the 24 hours before ``now``."""
@@ -140,41 +148,33 @@ class ValkeySubmissionTables:
 
     async def lock(self, lock: Lock) -> bool:
         """Lock an account; False if it is locked already."""
-        field = untold_field(lock) if lock.reason is LockReason.DAILY_LIMIT else ""
-        keys = [self._key("locks"), self._key("untold")]
         with _translated():
-            return bool(await self._lock(keys=keys, args=[lock.user, pack_lock(lock), field]))
+            return await self._locks.add(lock)
 
-    async def unlock(self, user: str, *, forget: bool) -> bool:
+    async def unlock(self, user: str, *, forget: bool, now: float) -> bool:
         """Unlock an account; False if it was not locked."""
         with _translated():
-            async with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.hdel(self._key("locks"), user)
-                if forget:
-                    pipeline.delete(*self._keys_of(user))
-                    pipeline.zrem(self._key("senders"), user)
-                    pipeline.zrem(self._key("top"), user)
-                results = await pipeline.execute()
-        return bool(results[0])
+            return await self._locks.lift(user, forget=forget, now=now)
 
     async def lock_of(self, user: str) -> Lock | None:
         """Return the lock of an account."""
         with _translated():
-            found = await self._client.hget(self._key("locks"), user)
-        return None if found is None else unpack_lock(found)
+            return await self._locks.find(user)
 
     async def locks(self) -> list[Lock]:
         """Return all locks, the newest first."""
-        return sorted(await self._all("locks"), key=lambda lock: -lock.since)
+        with _translated():
+            return await self._locks.active()
 
     async def untold(self) -> list[Lock]:
         """Return the locks that the administrator was not told of, oldest first."""
-        return sorted(await self._all("untold"), key=lambda lock: lock.since)
+        with _translated():
+            return await self._locks.untold()
 
     async def told(self, lock: Lock) -> None:
         """Note that the administrator was told of a lock."""
         with _translated():
-            await self._client.hdel(self._key("untold"), untold_field(lock))
+            await self._locks.tell(lock)
 
     # -- sign-ins --------------------------------------------------------------------------------
 
@@ -203,7 +203,8 @@ class ValkeySubmissionTables:
     async def sweep(self, now: float) -> int:
         """Delete what has passed; return how many rows."""
         with _translated():
-            return await self._sweep_senders(now - KEPT) + await self._sign_ins.sweep(now)
+            swept = await self._sweep_senders(now - KEPT) + await self._locks.sweep(now - KEPT)
+            return swept + await self._sign_ins.sweep(now)
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -230,10 +231,6 @@ class ValkeySubmissionTables:
                 keys=self._keys_of(user), args=[repr(now - DAY)]
             )
         return Usage(user, int(recipients), int(messages))
-
-    async def _all(self, name: str) -> list[Lock]:
-        with _translated():
-            return [unpack_lock(value) for value in await self._client.hvals(self._key(name))]
 
     def _keys_of(self, user: str) -> list[str]:
         return [self._key("rows:" + user), self._key("sender:" + user)]

@@ -87,10 +87,36 @@ return {recipients, messages}
 )
 """Keys: rows, sender. Argument: the boundary. Writes nothing."""
 
+STANDING = (
+    _MOVED
+    + """
+local rows, sender, locks, unlocks = unpack(KEYS)
+local user, boundary = unpack(ARGV)
+local recipients = moved(rows, sender, boundary)
+local lock, unlocked = redis.call('HGET', locks, user), redis.call('ZSCORE', unlocks, user)
+return {lock or '', recipients, unlocked or '0'}
+"""
+)
+"""Keys: rows, sender, locks, unlocks. Returns (JSON or '', recipients, time). Writes nothing."""
+
 LOCK = """
 if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], ARGV[3], ARGV[2]) end
 return 1
+"""
+
+UNLOCK = """
+local locks, rows, sender, senders, top, unlocks = unpack(KEYS)
+local user, forget, now = unpack(ARGV)
+-- First what a server without memory refuses: then nothing is done.
+local is_locked = redis.call('HEXISTS', locks, user)
+if is_locked == 1 then redis.call('ZADD', unlocks, now, user) end
+if forget == '1' then
+  redis.call('DEL', rows, sender)
+  redis.call('ZREM', senders, user)
+  redis.call('ZREM', top, user)
+end
+return redis.call('HDEL', locks, user)
 """
 
 SWEEP_SENDER = """
