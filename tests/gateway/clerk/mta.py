@@ -28,6 +28,8 @@ class Mta:
         self.letters: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.answer: Reply = OK
+        self.answers: dict[str, Reply] = {}
+        """Answers to letters by a word in them."""
         self.on_step: OnStep | None = None
         self._taken = asyncio.Condition()
         self._service: OrdinaryServer
@@ -51,6 +53,9 @@ class Mta:
         return [str(letter["Message-ID"]) for letter in self.letters]
 
     async def deliver(self, sender: str, recipients: list[str], content: bytes) -> Reply:
+        for word, answer in self.answers.items():
+            if word.encode() in content:
+                return answer
         if self.answer.is_positive:
             assert sender == "<>"
             parsed = email.message_from_bytes(content, policy=email.policy.SMTP)

@@ -9,6 +9,7 @@ import pytest
 
 from countersign.gateway.clerk.decisions import Decisions
 from countersign.gateway.clerk.posting import LetterRefusedError
+from countersign.protocol.reply import reply
 from countersign.storage.submission.account_rows import Deed, Privilege
 from countersign.storage.submission.accounts import Accounts
 from tests.gateway.clerk.mta import Mta
@@ -82,4 +83,20 @@ async def test_what_the_mta_does_not_take_stays_untold(
     with pytest.raises(LetterRefusedError):
         await decisions.tell_all()
     await mta.start()
+    assert await decisions.tell_all() == 1
+
+
+async def test_a_letter_that_is_refused_for_good_holds_no_other_up(
+    mta: Mta, accounts: Accounts, tmp_path: Path
+) -> None:
+    await mta.start()
+    await answer(accounts, "barred")
+    await answer(accounts, None)
+    mta.answers["barred"] = reply(550, "5.7.1", "No")
+    decisions = Decisions(make_config(tmp_path, mta.endpoint), accounts)
+    with pytest.raises(LetterRefusedError):
+        await decisions.tell_all()
+    [letter] = mta.letters
+    assert "no such offender" in letter.get_content()
+    mta.answers.clear()
     assert await decisions.tell_all() == 1

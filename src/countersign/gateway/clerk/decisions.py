@@ -7,7 +7,6 @@ crash between the two makes a second copy with the same Message-ID.
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import time
 from collections.abc import Callable
@@ -17,20 +16,15 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-import structlog
-
 from countersign.gateway.clerk.letter import administrator_of
-from countersign.gateway.clerk.posting import LetterRefusedError, Post
+from countersign.gateway.clerk.posting import Post
+from countersign.gateway.clerk.telling import LOOK_SECONDS, tell_each, tell_for_ever
 from countersign.gateway.config import Config
 from countersign.storage.submission.account_rows import Event, EventKind, OrderKind
 from countersign.storage.submission.accounts import Accounts
-from countersign.storage.tables import TablesUnavailableError
 
-log = structlog.get_logger()
-
-LOOK_SECONDS: Final = 5.0
-MAX_BACK_OFF: Final = 300.0
-"""Seconds between two tries, at most, while the MTA takes no letter."""
+_MOST_AT_ONCE: Final = 10_000
+"""Events that are looked at: far more than letters that may be refused for good."""
 
 
 class Decisions:
@@ -47,30 +41,23 @@ class Decisions:
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Tell until cancelled."""
-        failures = 0
         try:
-            while True:
-                try:
-                    await self.tell_all()
-                    failures = 0
-                except (TablesUnavailableError, LetterRefusedError) as error:
-                    failures += 1
-                    log.error("administrator not told of decision yet", reason=str(error))
-                await asyncio.sleep(min(MAX_BACK_OFF, look_seconds * 2**failures))
+            await tell_for_ever("decision", self.tell_all, look_seconds)
         finally:
             await self._post.aclose()
 
     async def tell_all(self) -> int:
         """Tell of all that is untold; return how many letters were taken.
 
-        Raises :class:`TablesUnavailableError` and :class:`LetterRefusedError`.
+        Raises :class:`~countersign.storage.tables.TablesUnavailableError` and
+        :class:`~countersign.gateway.clerk.posting.LetterRefusedError`.
         """
-        told = 0
-        for event in await self._accounts.untold():
-            await self._post.send(_letter(self._config, event, self._clock()))
-            await self._accounts.told(event)
-            told += 1
-        return told
+        return await tell_each(await self._accounts.untold(_MOST_AT_ONCE), self._tell)
+
+    async def _tell(self, event: Event) -> bool:
+        await self._post.send(_letter(self._config, event, self._clock()))
+        await self._accounts.told(event)
+        return True
 
 
 def _letter(config: Config, event: Event, now: float) -> bytes:

@@ -6,7 +6,6 @@ makes a second copy with the same Message-ID. In a farm the hosts take turns.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -14,7 +13,8 @@ from typing import Final
 import structlog
 
 from countersign.gateway.clerk.letter import RECENT_SECONDS, lock_letter
-from countersign.gateway.clerk.posting import LetterRefusedError, Post
+from countersign.gateway.clerk.posting import Post
+from countersign.gateway.clerk.telling import LOOK_SECONDS, tell_each, tell_for_ever
 from countersign.gateway.config import Config
 from countersign.storage.submission.entries import Entry
 from countersign.storage.submission.tables import Lock, SubmissionTables
@@ -23,10 +23,6 @@ from countersign.storage.tables import TablesUnavailableError
 
 log = structlog.get_logger()
 
-LOOK_SECONDS: Final = 5.0
-"""How often it is asked whether there is a lock to tell of."""
-MAX_BACK_OFF: Final = 300.0
-"""Seconds between two tries, at most, while the MTA takes no letter."""
 TURN_SECONDS: Final = 120.0
 
 Recent = Callable[[str, float, float], Awaitable[Sequence[Entry]]]
@@ -55,23 +51,16 @@ class Notices:
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Tell of locks until cancelled. look_seconds: how often to look for new ones."""
-        failures = 0
         try:
-            while True:
-                try:
-                    await self.tell_all()
-                    failures = 0
-                except (TablesUnavailableError, LetterRefusedError) as error:
-                    failures += 1
-                    log.error("administrator not told of lock yet", reason=str(error))
-                await asyncio.sleep(min(MAX_BACK_OFF, look_seconds * 2**failures))
+            await tell_for_ever("lock", self.tell_all, look_seconds)
         finally:
             await self._post.aclose()
 
     async def tell_all(self) -> int:
         """Tell of all that is untold; return how many letters were taken.
 
-        Raises :class:`TablesUnavailableError` and :class:`LetterRefusedError`.
+        Raises :class:`TablesUnavailableError` and
+        :class:`~countersign.gateway.clerk.posting.LetterRefusedError`.
         """
         if not await self._tables.untold():
             return 0
@@ -79,28 +68,17 @@ class Notices:
             return 0
         try:
             # Asked again: another host may have told of them while we waited for our turn.
-            return await self._tell(await self._tables.untold())
+            return await tell_each(await self._tables.untold(), self._tell)
         finally:
             await self._turn.give_back()
 
-    async def _tell(self, locks: Sequence[Lock]) -> int:
-        told, refused = 0, None
-        for lock in locks:
-            if not await self._turn.take(TURN_SECONDS):
-                break
-            try:
-                await self._post.send(await self._letter(lock))
-            except LetterRefusedError as error:
-                if not error.is_permanent:
-                    raise
-                refused = error
-                continue
-            await self._tables.told(lock)
-            told += 1
-            log.info("administrator told of lock", since=lock.since, used=lock.used)
-        if refused is not None:
-            raise refused
-        return told
+    async def _tell(self, lock: Lock) -> bool:
+        if not await self._turn.take(TURN_SECONDS):
+            return False
+        await self._post.send(await self._letter(lock))
+        await self._tables.told(lock)
+        log.info("administrator told of lock", since=lock.since, used=lock.used)
+        return True
 
     async def _letter(self, lock: Lock) -> bytes:
         current = await self._tables.lock_of(lock.user)
