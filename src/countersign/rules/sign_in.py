@@ -1,8 +1,9 @@
 """How often a sign-in may fail, so that passwords cannot be guessed (DESIGN §5). Pure.
 
 Three limits on failures in a window that slides. None of them lets somebody lock a user out from
-elsewhere: from a network that an account has signed in from before, nothing counts but what
-failed in that network itself.
+elsewhere: from a network that an account has signed in from before, nothing counts but its own
+failures in that network. So those who share a user's address can make him wait there, by failures
+of his account; to let them guess without end would be worse.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class FailureLimits:
     """How many sign-ins may fail in a window; at that number the next one is not tried."""
 
     of_network: int = 30
-    """From one network, for whatever account."""
+    """From one network, for whatever account; holds for accounts that were never in it."""
     of_account_there: int = 8
     """Of one account from one network."""
     of_account: int = 50
@@ -39,11 +40,11 @@ class FailureCounts:
 
 def may_try(counts: FailureCounts, limits: FailureLimits) -> bool:
     """Tell whether a password may be looked at, or the client has to wait."""
-    if counts.of_network >= limits.of_network:
-        return False
     if counts.of_account_there >= limits.of_account_there:
         return False
-    return counts.is_known or counts.of_account < limits.of_account
+    if counts.is_known:
+        return True
+    return counts.of_network < limits.of_network and counts.of_account < limits.of_account
 
 
 def counted_name(name: str) -> str:

@@ -8,6 +8,7 @@ from countersign.gateway.metrics import Metrics
 from countersign.gateway.milter.ending import PROGRESS_SECONDS
 from countersign.gateway.milter.session import MilterSession
 from countersign.gateway.parts import Parts
+from countersign.gateway.submission.names import ProvenNames
 from countersign.rules.network import in_networks
 from countersign.transport.session import ListeningService
 from countersign.transport.stream import Stream
@@ -28,6 +29,7 @@ class MilterService(ListeningService):
         self.hostname = parts.config.hostname
         self.desk = parts.submission.desk
         self.progress_seconds = progress_seconds
+        self.names = ProvenNames(parts.config.sign_in)
         self._sign_in = parts.submission.sign_in
         self._clients = [ip_network(network) for network in self.settings.clients]
 

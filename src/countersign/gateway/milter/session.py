@@ -24,7 +24,7 @@ from countersign.protocol.milter.events import (
 from countersign.protocol.milter.packets import MilterSyntaxError
 from countersign.protocol.milter.server import MilterDialogue
 from countersign.protocol.reply import Reply, reply
-from countersign.rules.submission import normalise_user
+from countersign.rules.naming import ForeignDomainError
 from countersign.transport.stream import Stream, StreamClosedError
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ SYMBOLS = {
     Stage.END_OF_MESSAGE: ("i",),
 }
 _UNUSABLE_NAME = reply(550, "5.7.1", "The name that you signed in with cannot be used here")
+_FOREIGN_DOMAIN = reply(
+    550,
+    "5.7.1",
+    "Names with that domain are not known here: sign in with your name as this server has it "
+    "(administrators: sign_in.names, sign_in.domains)",
+)
 
 
 class MilterSession:
@@ -143,7 +149,10 @@ class MilterSession:
             await self._service.count_in_clear(self._client_address)
             return refusals.in_clear
         try:
-            user = normalise_user(name)
+            user = self._service.names.user(name)
+        except ForeignDomainError:
+            self._service.metrics.refusal("foreign-domain")
+            return _FOREIGN_DOMAIN
         except ValueError:
             return _UNUSABLE_NAME
         sender = await self._service.desk.open(user)

@@ -24,7 +24,7 @@ from countersign.storage.tables import TablesUnavailableError
 log = structlog.get_logger()
 
 LIMITED = "limited"
-_REASONS = frozenset({"password", "syntax", "disabled", "authorisation"})
+_REASONS = frozenset({"password", "syntax", "disabled", "authorisation", "domain"})
 """Reasons of :class:`Rejected` that are counted under their own names."""
 _OF_NETWORK = 4
 """Passwords from one network that are looked at at the same moment, in each worker."""
@@ -83,7 +83,7 @@ class FailureGuard:
             if allowed:
                 if not is_known:
                     await turns.enter_async_context(self._accounts.take(name))
-                await turns.enter_async_context(self._networks.take(network))
+                    await turns.enter_async_context(self._networks.take(network))
                 # What was judged while this one waited counts.
                 allowed = await self.is_within(user, network)
             yield allowed

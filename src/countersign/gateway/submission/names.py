@@ -1,8 +1,49 @@
-"""Whom a client's SASL message names, as far as it can be told before a source is asked."""
+"""Names of users: as a client's SASL message has them, and as others have checked them."""
 
 from __future__ import annotations
 
+import structlog
+
+from countersign.gateway.submission.settings import SignIn
 from countersign.protocol.sasl import SaslSyntaxError, parse_name, parse_plain, scram_name
+from countersign.rules.naming import ForeignDomainError, Naming
+
+log = structlog.get_logger()
+
+
+class ProvenNames:
+    """Makes of a name that an MTA or Dovecot has checked the one that is counted."""
+
+    def __init__(self, settings: SignIn) -> None:
+        self._naming = Naming(settings.names == "local-part", frozenset(settings.domains))
+        self._was_told = False
+
+    def user(self, name: str) -> str:
+        """Return the name under which everything is counted; the log tells once what to set.
+
+        Raises :class:`ForeignDomainError`, and :class:`ValueError` for what can be no name.
+        """
+        try:
+            return self._naming.user(name)
+        except ForeignDomainError:
+            if not self._was_told:
+                self._was_told = True
+                log.error(
+                    "user refused for the domain in the name",
+                    advice="list this server's domains in sign_in.domains, or set sign_in.names to "
+                    "'local-part' if whatever checks passwords drops what follows the @",
+                )
+            raise
+
+    def guessed(self, name: str) -> str:
+        """Return under which name a guess at a password is counted, whatever was named.
+
+        Those with domains that nobody has are guesses at one account.
+        """
+        try:
+            return self._naming.user(name)
+        except ValueError:
+            return name.partition("@")[0]
 
 
 def named_user(mechanism: str, first: bytes) -> str:

@@ -9,10 +9,16 @@ from __future__ import annotations
 import unicodedata
 
 from argon2 import PasswordHasher, Type, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import (
+    HashingError,
+    InvalidHashError,
+    VerificationError,
+    VerifyMismatchError,
+)
 from scramp import ScramException, ScramMechanism
 from scramp.utils import saslprep
 
+from countersign.gateway.submission.sources.interface import SourceUnavailableError
 from countersign.rules.passwords import weakness
 from countersign.storage.submission.accounts import Credentials, ScramValues
 
@@ -53,15 +59,31 @@ def make_credentials(password: str, iterations: int) -> Credentials:
     iterations: rounds of SCRAM's key, 4096 at least; SCRAM is left out for a password that
     SASLprep has no form for (RFC 4013), such as one with emoji.
     """
-    return Credentials(HASHER.hash(prepared(password)), _scram_values(password, iterations))
+    return Credentials(argon2_hash(password), _scram_values(password, iterations))
 
 
-def verify(argon2_hash: str, password: str) -> bool:
-    """Tell whether a password is the one that was hashed."""
+def argon2_hash(password: str) -> str:
+    """Return a password's hash. Raises :class:`SourceUnavailableError`: no memory."""
     try:
-        return HASHER.verify(argon2_hash, prepared(password))
-    except (VerificationError, InvalidHashError):
+        return HASHER.hash(prepared(password))
+    except HashingError as error:
+        raise SourceUnavailableError(f"a password cannot be hashed: {error}") from error
+
+
+def verify(kept: str, password: str) -> bool:
+    """Tell whether a password is the one that was hashed.
+
+    Raises :class:`SourceUnavailableError` if that cannot be told: no memory, a broken hash.
+    """
+    try:
+        return HASHER.verify(kept, prepared(password))
+    except VerifyMismatchError:
         return False
+    except VerificationError as error:
+        raise SourceUnavailableError(f"a password cannot be checked: {error}") from error
+    except InvalidHashError as error:
+        # Its text may be repeated in the error's.
+        raise SourceUnavailableError("the hash of a user's password is broken") from error
 
 
 def is_outdated(credentials: Credentials, password: str, iterations: int) -> bool:

@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from countersign.gateway.backend.settings import Backend, BackendKind
+from countersign.rules.submission import normalise_user
 from countersign.settings.values import Endpoint, Network, Seconds, Section
 from countersign.web.site import Site, SiteError
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def _checked_domain(value: str) -> str:
+    if "@" in value:
+        raise ValueError("a domain is what follows the @")
+    return normalise_user(value)
+
+
+UserDomain = Annotated[str, AfterValidator(_checked_domain)]
 
 
 class SourceKind(StrEnum):
@@ -61,7 +71,8 @@ class Ldap(Section):
     filter: str = "(|(uid={user})(mail={user}))"
     """How an entry is found; {user} is what the client gave, made harmless."""
     name_attribute: str = "uid"
-    """The attribute that names the user in counts and journal."""
+    """The attribute that names the user in counts and journal: one that users cannot change \
+themselves. Of several values the first in the alphabet counts."""
     timeout: Seconds = 10
     """Seconds to wait for an answer."""
 
@@ -89,16 +100,27 @@ def _is_here(url: str) -> bool:
 
 
 class SignIn(Section):
-    """Who may sign in how, and how often it may fail. Nobody can lock a user out by failing."""
+    """Who may sign in how, and how often it may fail. Nobody elsewhere can lock a user out."""
 
     source: SourceKind = SourceKind.LOCAL
     """`local`: users of this host (`countersign users`); `dovecot`; `ldap`."""
     mechanisms: tuple[Literal["SCRAM-SHA-256", "PLAIN", "LOGIN"], ...] = ("SCRAM-SHA-256", "PLAIN")
     """Offered where the source knows them; LOGIN only for clients that know nothing better."""
+    lapse_seconds: Annotated[float, Field(gt=0, le=86400)] = 3600
+    """Seconds after which who stays connected must sign in again before another message."""
+    names: Literal["whole", "local-part"] = "whole"
+    """How the milter and `source = "dovecot"` read a name with an @. `whole`: its domain must be \
+one of `domains`, and the name is counted as it is; `local-part`: whatever checks passwords drops \
+what follows the @ (saslauthd, Dovecot with %n), and so does the count."""
+    domains: tuple[UserDomain, ...] = ()
+    """Domains in users' names, with `names = "whole"`: names with any other are refused. List \
+those only whose users have passwords of their own: whom one password lets in under several names \
+has the limits of each."""
     failures_window: Seconds = 3600
     """Seconds over which failures are counted."""
     failures_of_network: Count = 30
-    """From one address (IPv6: /64), for whatever account: then that address has to wait."""
+    """From one address (IPv6: /64), for whatever account: then that address has to wait, but for \
+accounts that have signed in from there before."""
     failures_of_account_there: Count = 8
     """Of one account from one address: then that address has to wait for that account."""
     failures_of_account: Count = 50
@@ -112,6 +134,12 @@ heard."""
     def _directory_is_named(self) -> SignIn:
         if self.source is SourceKind.LDAP and not (self.ldap.url and self.ldap.base):
             raise ValueError("source is ldap: give ldap.url and ldap.base")
+        return self
+
+    @model_validator(mode="after")
+    def _domains_are_told_apart(self) -> SignIn:
+        if self.domains and self.names == "local-part":
+            raise ValueError('domains are for names = "whole": "local-part" drops them')
         return self
 
 

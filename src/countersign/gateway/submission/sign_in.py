@@ -102,6 +102,11 @@ class SignIn:
         with contextlib.suppress(TablesUnavailableError):
             await self._guard.note("", network_of(client_address), IN_CLEAR)
 
+    async def recorded(self, user: str) -> str:
+        """Return what is written down of a name that a client gave."""
+        with self._guard.as_unavailable():
+            return await self._source.recorded(user)
+
     async def refuse_early(self, user: str, network: str) -> Rejected | None:
         """Return the refusal of an attempt of which only the name is known yet."""
         with self._guard.as_unavailable():
@@ -131,6 +136,8 @@ class SignIn:
         if isinstance(result, Challenge):
             return result
         name = result.user or user
+        if isinstance(result, Rejected) and result.user:
+            name = await self._source.recorded(result.user)
         # Another spelling of a name whose failures may have reached a limit. Whether the
         # password was right is not told then.
         is_other = counted_name(name) != counted_name(user)
@@ -163,7 +170,8 @@ class _LimitedExchange:
             return await self._inner.step(None)
         number, self._messages = self._messages, self._messages + 1
         if number == 0:
-            self._user = named_user(self._mechanism, response)
+            named = named_user(self._mechanism, response)
+            self._user = await self._sign_in.recorded(named)
             if not is_guess(self._mechanism, number):
                 refused = await self._sign_in.refuse_early(self._user, self._network)
                 if refused is not None:

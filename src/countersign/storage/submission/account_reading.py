@@ -41,6 +41,11 @@ class AccountsReader:
             stamps_name=optional_bool(stamps_name),
         )
 
+    async def exists(self, user: str) -> bool:
+        """Tell whether anything is stored of a user."""
+        row = self._database.read_now("SELECT 1 FROM user WHERE name = ?", (user,))
+        return row is not None
+
     async def credentials(self, user: str) -> Credentials | None:
         """Return what a user's password is checked by; None: no such user, or no password here."""
         row = self._database.read_now(

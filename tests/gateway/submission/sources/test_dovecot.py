@@ -41,9 +41,13 @@ def dovecot(running: Dovecot) -> Dovecot:
     return running
 
 
+def source_of(**dovecot: Any) -> DovecotSource:
+    return DovecotSource(SignInSettings(dovecot=Settings(**dovecot)))
+
+
 @pytest.fixture
 async def source(dovecot: Dovecot) -> AsyncIterator[DovecotSource]:
-    made = DovecotSource(Settings(socket=dovecot.socket, timeout=10))
+    made = source_of(socket=dovecot.socket, timeout=10)
     await made.start()
     yield made
     await made.aclose()
@@ -65,7 +69,7 @@ async def test_a_client_may_name_the_user_at_once_in_login(source: DovecotSource
 
 async def test_dovecot_says_which_mechanisms_there_are() -> None:
     with Dovecot(USERS, mechanisms="plain") as dovecot:
-        source = DovecotSource(Settings(socket=dovecot.socket))
+        source = source_of(socket=dovecot.socket)
         assert source.mechanisms == ("SCRAM-SHA-256", "PLAIN", "LOGIN")
         await source.start()
         assert source.mechanisms == ("PLAIN",)
@@ -85,7 +89,7 @@ async def test_many_sign_ins_share_a_connection_and_keep_apart(source: DovecotSo
 
 async def test_an_end_in_the_middle_is_no_wrong_password_and_the_next_sign_in_succeeds() -> None:
     with Dovecot(USERS) as dovecot:
-        source = DovecotSource(Settings(socket=dovecot.socket, timeout=10))
+        source = source_of(socket=dovecot.socket, timeout=10)
         dialogue = Scram(source, "anna", PASSWORD)
         await dialogue.first()
         dovecot.kill_authentication()
@@ -97,7 +101,7 @@ async def test_an_end_in_the_middle_is_no_wrong_password_and_the_next_sign_in_su
 
 async def test_a_restart_is_survived() -> None:
     with Dovecot(USERS) as dovecot:
-        source = DovecotSource(Settings(socket=dovecot.socket, timeout=10))
+        source = source_of(socket=dovecot.socket, timeout=10)
         assert isinstance(await scram(source, "anna", PASSWORD), SignedIn)
         dovecot.kill_authentication()
         dovecot.stop()
@@ -111,7 +115,7 @@ async def test_a_restart_is_survived() -> None:
 async def test_a_dovecot_that_cannot_look_has_not_said_no() -> None:
     broken = "passdb {\n  driver = checkpassword\n  args = /nonexistent\n}"
     with Dovecot({}, mechanisms="plain login", before=broken) as dovecot:
-        source = DovecotSource(Settings(socket=dovecot.socket, timeout=10))
+        source = source_of(socket=dovecot.socket, timeout=10)
         for sign_in in (plain, login):
             with pytest.raises(SourceUnavailableError, match="temp_fail"):
                 await sign_in(source, "anna", PASSWORD)
@@ -119,7 +123,7 @@ async def test_a_dovecot_that_cannot_look_has_not_said_no() -> None:
 
 
 async def test_a_source_that_is_away_is_unavailable(tmp_path: Path) -> None:
-    source = DovecotSource(Settings(socket=tmp_path / "nobody", timeout=1))
+    source = source_of(socket=tmp_path / "nobody", timeout=1)
     await source.start()
     for sign_in in (plain, login, scram):
         with pytest.raises(SourceUnavailableError):
@@ -139,7 +143,7 @@ async def test_a_source_that_is_silent_is_unavailable_for_all_who_wait_together(
         writer.close()
 
     server = await asyncio.start_unix_server(silent, tmp_path / "silent")
-    source = DovecotSource(Settings(socket=tmp_path / "silent", timeout=0.3))
+    source = source_of(socket=tmp_path / "silent", timeout=0.3)
     tries = [plain(source, "anna", PASSWORD) for _ in range(20)]
     async with asyncio.timeout(5):
         results = await asyncio.gather(*tries, return_exceptions=True)
@@ -155,7 +159,7 @@ async def test_a_server_of_another_protocol_is_unavailable(tmp_path: Path) -> No
         await writer.drain()
 
     server = await asyncio.start_unix_server(other, tmp_path / "other")
-    source = DovecotSource(Settings(socket=tmp_path / "other", timeout=5))
+    source = source_of(socket=tmp_path / "other", timeout=5)
     with pytest.raises(SourceUnavailableError, match="version"):
         await plain(source, "anna", PASSWORD)
     await source.aclose()
@@ -182,7 +186,7 @@ async def test_other_names_of_one_user_are_held_to_its_limit(tmp_path: Path) -> 
     with Dovecot(USERS, settings="auth_username_format = %Ln") as dovecot:
         tables = LocalSubmissionTables(tmp_path)
         settings = SignInSettings(failures_of_account_there=3)
-        source = DovecotSource(Settings(socket=dovecot.socket))
+        source = source_of(socket=dovecot.socket)
         sign_in = SignIn(settings, source, tables, Metrics())
         await sign_in.start()
         results = [await plain(sign_in, f"anna@d{number}.example", "wrong") for number in range(5)]

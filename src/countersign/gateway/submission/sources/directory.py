@@ -130,7 +130,8 @@ class Directory:
         wanted = self._settings.name_attribute.lower()
         for attribute, values in entry["raw_attributes"].items():
             if attribute.lower() == wanted and values:
-                return bytes(values[0]).decode(errors="replace")
+                # Several have no order of their own (RFC 4511 §4.1.7).
+                return min(bytes(value).decode(errors="replace").lower() for value in values)
         raise SourceUnavailableError(
             f"directory: an entry has no {self._settings.name_attribute} to name the user by"
         )

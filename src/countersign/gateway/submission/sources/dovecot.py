@@ -7,7 +7,8 @@ import weakref
 
 import structlog
 
-from countersign.gateway.submission.settings import Dovecot
+from countersign.gateway.submission.names import ProvenNames
+from countersign.gateway.submission.settings import SignIn
 from countersign.gateway.submission.sources.dovecot_link import Answer, DovecotLink
 from countersign.gateway.submission.sources.interface import (
     Challenge,
@@ -17,7 +18,7 @@ from countersign.gateway.submission.sources.interface import (
     SourceUnavailableError,
 )
 from countersign.protocol.dovecot_auth import MAX_RESPONSE, Continued, Failed
-from countersign.rules.submission import normalise_user
+from countersign.rules.naming import ForeignDomainError
 
 log = structlog.get_logger()
 
@@ -36,8 +37,9 @@ _REASONS = {
 class DovecotSource:
     """Connects when first asked, and anew after Dovecot was restarted."""
 
-    def __init__(self, settings: Dovecot) -> None:
-        self._settings = settings
+    def __init__(self, settings: SignIn) -> None:
+        self._settings = settings.dovecot
+        self.names = ProvenNames(settings)
         self._link: DovecotLink | None = None
         self._opening: asyncio.Task[DovecotLink] | None = None
         self._offered: tuple[str, ...] = MECHANISMS
@@ -57,6 +59,10 @@ class DovecotSource:
             await self.link()
         except SourceUnavailableError as error:
             log.warning("passwords cannot be checked yet", reason=str(error))
+
+    async def recorded(self, name: str) -> str:
+        """Return the name: Dovecot does not tell whether there is such a user."""
+        return self.names.guessed(name)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -125,9 +131,12 @@ class _DovecotExchange:
             reason = _REASONS.get(answer.code)
             if reason is None:
                 raise SourceUnavailableError(f"Dovecot could not tell: {answer.code[:50]}")
-            return Rejected(answer.user, reason)
+            return Rejected(self._source.names.guessed(answer.user), reason)
         try:
-            return SignedIn(normalise_user(answer.user), answer.octets)
+            return SignedIn(self._source.names.user(answer.user), answer.octets)
+        except ForeignDomainError:
+            # Not told from a wrong password, and counted as one.
+            return Rejected(self._source.names.guessed(answer.user), "domain")
         except ValueError as error:
             raise SourceUnavailableError(f"Dovecot names a user strangely: {error}") from error
 

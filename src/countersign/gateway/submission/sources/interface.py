@@ -57,6 +57,13 @@ class PasswordSource(Protocol):
     def begin(self, mechanism: str, client_address: str) -> Exchange:
         """Begin an exchange; ``mechanism`` is one of :attr:`mechanisms`."""
 
+    async def recorded(self, name: str) -> str:
+        """Return what is written down of a name that a client gave, and failures are counted by.
+
+        A mark, where the source knows that there is no such account: it may be a password.
+        Raises :class:`SourceUnavailableError`.
+        """
+
     async def start(self) -> None:
         """Open what is needed."""
 

@@ -35,6 +35,10 @@ class LdapSource:
         """Begin an exchange."""
         return password_exchange(mechanism, self._check)
 
+    async def recorded(self, name: str) -> str:
+        """Return the name: only a search would tell whether there is such an entry."""
+        return name
+
     async def start(self) -> None:
         """Do nothing: a connection is made for each question."""
 

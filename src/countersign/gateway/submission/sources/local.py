@@ -8,6 +8,7 @@ not signed in by PLAIN since still show the lower figure.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hmac
 
@@ -24,6 +25,7 @@ from countersign.gateway.submission.sources.interface import (
 )
 from countersign.gateway.submission.sources.scram import ScramExchange
 from countersign.gateway.submission.sources.threads import Threads
+from countersign.rules.sign_in import counted_name
 from countersign.rules.submission import normalise_user
 from countersign.storage.submission.accounts import Accounts, Credentials, ScramValues
 from countersign.storage.tables import TablesUnavailableError
@@ -31,6 +33,9 @@ from countersign.storage.tables import TablesUnavailableError
 log = structlog.get_logger()
 
 MECHANISMS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+UNKNOWN = "unknown:"
+"""Before the mark of a name that no account has."""
+MARK_LENGTH = 16
 _AT_ONCE = 4
 """Bounds the memory that sign-ins at once can take: 46 MiB each."""
 _MOST = 256
@@ -44,6 +49,7 @@ class LocalSource:
         self._accounts = accounts
         self._iterations = settings.scram_iterations
         self._secret = hmac.digest(secret, b"values of users that do not exist", "sha256")
+        self._marks = hmac.digest(secret, b"marks of names without an account", "sha256")
         self._threads = Threads(_AT_ONCE, _MOST)
 
     @property
@@ -56,6 +62,20 @@ class LocalSource:
         if mechanism == "SCRAM-SHA-256":
             return ScramExchange(self.scram_values)
         return password_exchange(mechanism, self._check)
+
+    async def recorded(self, name: str) -> str:
+        """Return the name of an account, or a mark: what is no account's name may be a password."""
+        if not name:
+            return ""
+        with contextlib.suppress(ValueError):
+            user = normalise_user(name)
+            if await self._exists(user):
+                return user
+        counted = counted_name(name)
+        if await self._exists(counted):
+            return counted
+        octets = counted.encode(errors="surrogatepass")
+        return f"{UNKNOWN}{hmac.digest(self._marks, octets, 'sha256').hex()[:MARK_LENGTH]}"
 
     async def start(self) -> None:
         """Make the hash that stands for those of unknown users."""
@@ -103,6 +123,12 @@ class LocalSource:
         except (TablesUnavailableError, SourceUnavailableError) as error:
             log.warning("password not hashed anew", reason=str(error))
 
+    async def _exists(self, user: str) -> bool:
+        try:
+            return await self._accounts.exists(user)
+        except TablesUnavailableError as error:
+            raise SourceUnavailableError(str(error)) from error
+
     async def _credentials(self, user: str) -> Credentials | None:
         try:
             return await self._accounts.credentials(user)
@@ -123,4 +149,4 @@ class LocalSource:
 
 @functools.cache
 def _decoy() -> str:
-    return passwords.HASHER.hash("nobody has this password")
+    return passwords.argon2_hash("nobody has this password")

@@ -18,7 +18,7 @@ def open_source(config: Config, accounts: Accounts) -> PasswordSource:
     """
     settings = config.sign_in
     if settings.source is SourceKind.DOVECOT:
-        return DovecotSource(settings.dovecot)
+        return DovecotSource(settings)
     if settings.source is SourceKind.LDAP:
         # Imported here: workers without a directory stay small.
         from countersign.gateway.submission.sources.ldap import LdapSource
