@@ -34,6 +34,80 @@ async def test_the_journal_forgets_what_is_older_than_its_days_and_nothing_else(
     assert {"event": "journal head", "head": head, "deleted": 2, "log_level": "info"} in logs
 
 
+class Clocks:
+    """The time of day, and a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.steady = 1000.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.steady += seconds
+
+
+async def look(upkeep: Upkeep) -> tuple[int, bool]:
+    """Return how many entries were deleted, and whether the clock was doubted."""
+    with capture_logs() as logs:
+        await upkeep.look_after_journal()
+    [deleted] = [line["deleted"] for line in logs if line["event"] == "journal head"]
+    return deleted, any("is the clock right?" in line["event"] for line in logs)
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing_and_neither_when_mail_goes_on(
+    tmp_path: Path,
+) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    upkeep = Upkeep(
+        stores.config,
+        stores.tables,
+        stores.journal,
+        clock=lambda: clocks.now,
+        steady=lambda: clocks.steady,
+    )
+    await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
+    assert await look(upkeep) == (0, False)
+    clocks.now += 366 * DAY
+    await stores.journal.append(entry("alice", 2, clocks.now, "192.0.2.1"))
+    for _ in range(6 * 24):
+        assert await look(upkeep) == (0, True)
+        clocks.pass_by(3600)
+    clocks.pass_by(DAY)
+    assert await look(upkeep) == (1, False), "time does go on"
+    await stores.close()
+
+
+async def test_a_clock_that_was_wrong_and_is_put_right_deletes_nothing(tmp_path: Path) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
+    upkeep = Upkeep(
+        stores.config,
+        stores.tables,
+        stores.journal,
+        clock=lambda: clocks.now,
+        steady=lambda: clocks.steady,
+    )
+    clocks.now += 366 * DAY
+    assert await look(upkeep) == (0, True), "a start, long after the newest entry"
+    clocks.now = NOW + 60
+    assert (await look(upkeep))[0] == 0
+    assert await stores.journal.find(entry("alice", 1, NOW, "192.0.2.1").id) is not None
+    await stores.close()
+
+
+async def test_a_host_that_slept_over_the_week_end_goes_on_deleting(tmp_path: Path) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    clocks.pass_by(365 * DAY + 100)
+    await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
+    await stores.journal.append(entry("alice", 2, clocks.now - 1.9 * DAY, "192.0.2.1"))
+    upkeep = Upkeep(stores.config, stores.tables, stores.journal, clock=lambda: clocks.now)
+    assert await look(upkeep) == (1, False)
+    await stores.close()
+
+
 async def test_the_head_is_logged_at_the_start(tmp_path: Path) -> None:
     stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
     with capture_logs() as logs:

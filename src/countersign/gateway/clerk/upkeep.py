@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from countersign.gateway.clerk.clock import ClockWatch
 from countersign.gateway.config import Config
 from countersign.rules.submission import DAY
 from countersign.storage.submission.journal import Journal
@@ -36,21 +37,24 @@ class Upkeep:
         journal: Journal,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock``: seconds since the epoch."""
+        """``clock``: seconds since the epoch; ``steady``: of a clock that nobody sets."""
         self._keep_seconds = config.stamp.keep_days * DAY
         self._tables = tables
         self._journal = journal
         self._clock = clock
+        self._steady = steady
+        self._watch = ClockWatch()
 
     async def run(self) -> None:
         """Work at once, and then from time to time until cancelled."""
-        next_journal = self._clock()
+        next_journal = self._steady()
         while True:
             await self.sweep_tables()
-            if self._clock() >= next_journal:
+            if self._steady() >= next_journal:
                 await self.look_after_journal()
-                next_journal = self._clock() + JOURNAL_SECONDS
+                next_journal = self._steady() + JOURNAL_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep_tables(self) -> None:
@@ -65,9 +69,18 @@ class Upkeep:
     async def look_after_journal(self) -> None:
         """Delete entries past their days, and write the journal's head to the log."""
         try:
-            rows = await self._journal.sweep(self._clock() - self._keep_seconds)
+            rows = await self._sweep_journal()
             head = await self._journal.head()
         except TablesUnavailableError as error:
             log.error("journal not looked after", reason=str(error))
         else:
             log.info("journal head", head=str(head), deleted=rows)
+
+    async def _sweep_journal(self) -> int:
+        head, now = await self._journal.head(), self._clock()
+        newest = head.at if head.number else None
+        if not self._watch.is_believable(now, self._steady(), newest):
+            # What a wrong clock deletes is gone for good; what is kept too long is deleted later.
+            log.error("journal not shortened: is the clock right?", newest_entry=newest, clock=now)
+            return 0
+        return await self._journal.sweep(now - self._keep_seconds)
