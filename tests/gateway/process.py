@@ -32,9 +32,11 @@ class GatewayProcess:
                 stderr=log,
             )
         await self._wait_for_greeting()
+        # A worker that greets may not be known as ready to its supervisor yet.
+        await self.wait_for_log('"ready"')
 
     async def _wait_for_greeting(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 assert self.process.returncode is None, self.log_file.read_text()
                 try:
@@ -45,7 +47,7 @@ class GatewayProcess:
                 except OSError:
                     await asyncio.sleep(0.02)
 
-    async def wait_for_log(self, text: str, count: int = 1, timeout: float = 30) -> None:
+    async def wait_for_log(self, text: str, count: int = 1, timeout: float = 60) -> None:
         async with asyncio.timeout(timeout):
             while self.log_file.read_text().count(text) < count:
                 assert self.process.returncode is None, self.log_file.read_text()
@@ -59,7 +61,7 @@ class GatewayProcess:
     async def stop(self) -> None:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 await self.process.wait()
 
 
