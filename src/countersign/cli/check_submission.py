@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from countersign.gateway.backend.settings import Backend
+from countersign.gateway.clerk.posting import mta_for_letters
 from countersign.gateway.config import Config
 from countersign.gateway.submission.key_file import KeyStoreError
 from countersign.gateway.submission.keys import KeyStore, key_directory
 from countersign.transport.conversation import ConversationError, connect
+
+_LOOPBACK = ("127.0.0.1", "[::1]")
 
 
 def backend_warnings(setting: str, backend: Backend) -> list[str]:
@@ -24,15 +27,43 @@ def submission_warnings(config: Config) -> list[str]:
     """Say what keeps users' mail, or letters to the administrator, from going out as it should."""
     if not (config.submission.enabled or config.milter.enabled):
         return []
-    warnings = backend_warnings("submission.backend", config.submission.backend)
-    if warnings and not config.submission.enabled:
-        warnings = [f"{warnings[0]}; letters to the administrator wait for it"]
+    warnings = []
+    if config.submission.enabled:
+        warnings += backend_warnings("submission.backend", config.submission.backend)
+    warnings += _about_letters(config) + _about_milter(config)
     try:
         if not KeyStore(key_directory(config.state_directory)).signing_keys():
             warnings.append("no key signs users' mail: countersign keys rotate")
     except (KeyStoreError, OSError) as error:
         warnings.append(f"signing keys: {error}")
     return warnings
+
+
+def _about_letters(config: Config) -> list[str]:
+    setting, mta = mta_for_letters(config)
+    if setting != "administrator.mta":
+        # Looked at as what it is besides.
+        return []
+    host, _, port = mta.address.rpartition(":")
+    ports = {one.rpartition(":")[2] for one in config.receiving.listen}
+    if config.receiving.enabled and host in _LOOPBACK and port in ports:
+        return [
+            f"administrator.mta: {mta.address} is the gateway's own listener; name the MTA that "
+            "takes letters to the administrator"
+        ]
+    warnings = backend_warnings(setting, mta)
+    return [f"{words}; letters to the administrator wait for it" for words in warnings]
+
+
+def _about_milter(config: Config) -> list[str]:
+    if not config.milter.enabled:
+        return []
+    return [
+        f"milter.listen {endpoint}: every process of this host can send there in any user's name, "
+        "and be signed; use unix:/path, in a directory that lets the MTA's group in alone"
+        for endpoint in config.milter.listen
+        if not endpoint.startswith("unix:")
+    ]
 
 
 async def _greet(backend: Backend) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from countersign.gateway.backend.settings import ClientInformation
 from countersign.gateway.config import Config
 
@@ -11,6 +13,18 @@ _RULE = "-" * 20
 _EIGHT_BITS = """\
 # In main.cf, so that signatures of 8-bit mail hold at servers that announce 7 bits only:
 #   disable_mime_output_conversion = yes
+"""
+
+
+_SOCKET = """\
+{mark} Whoever reaches the gateway's socket sends in any user's name: its directory lets in
+{mark} nobody but the MTA. Let /etc/tmpfiles.d/countersign-milter.conf be the following line,
+{mark} call systemd-tmpfiles --create, and then start the gateway.
+{mark}   d {directory} {mode} countersign {group}
+"""
+_PORT = """\
+{mark} Every process that reaches {endpoint} sends in any user's name, and is signed: keep
+{mark} all but the MTA from it, or let milter.listen be unix:/run/countersign-milter/socket.
 """
 
 
@@ -25,6 +39,9 @@ def postfix_milter(config: Config) -> str:
 # not be changed, and what was counted not be refused. Mail that users submit must not be rewritten
 # on its way out either (smtp_generic_maps, smtp_header_checks).
 """
+    head += _about_socket(config, "#", "2750", "postfix")
+    if config.milter.listen[0].startswith("unix:"):
+        head += "# No chroot for these services (the second 'n'): there they would not find it.\n"
     if not config.sending.enabled:
         head += _EIGHT_BITS
     # On the second the client's first octet is TLS (RFC 8314).
@@ -111,6 +128,7 @@ dnl --- sendmail.mc: users submit mail to Sendmail, which asks the gateway {_RUL
 dnl In place of the daemon MSA. Not INPUT_MAIL_FILTER, which would be for port 25 too: from mail
 dnl servers nobody signs in there. Certificate and key (confSERVER_CERT, confSERVER_KEY) and how
 dnl users sign in are as elsewhere in this file. With other filters, countersign comes last.
+{_about_socket(config, "dnl", "0750", "countersign")}\
 define(`confAUTH_OPTIONS', `A p y')dnl
 define(`confMILTER_MACROS_HELO', `{{tls_version}}')dnl
 define(`confMILTER_MACROS_ENVFROM', `i, {{auth_authen}}, {{tls_version}}')dnl
@@ -119,6 +137,14 @@ define(`SMTP_MAILER_LL', `998')dnl
 MAIL_FILTER(`countersign', `S={_sendmail_address(config)}, F=T, T=C:30s;S:60s;R:60s;E:10m')dnl
 DAEMON_OPTIONS(`Port=submission, Name=MSA, M=Ea, InputMailFilters=countersign')dnl
 """
+
+
+def _about_socket(config: Config, mark: str, mode: str, group: str) -> str:
+    endpoint = config.milter.listen[0]
+    if not endpoint.startswith("unix:"):
+        return _PORT.format(mark=mark, endpoint=endpoint)
+    directory = Path(endpoint.removeprefix("unix:")).parent
+    return _SOCKET.format(mark=mark, directory=directory, mode=mode, group=group)
 
 
 def _postfix_address(config: Config) -> str:

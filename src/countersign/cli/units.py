@@ -37,6 +37,8 @@ KillMode=mixed
 TimeoutStopSec=90
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+# Of the milter's socket, where there is one (countersign setup postfix).
+ReadWritePaths=-/run/countersign-milter
 """
 _REPLICA = """\
 [Unit]

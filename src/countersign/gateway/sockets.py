@@ -110,5 +110,10 @@ def _advice(service: str, endpoint: str, error: OSError) -> str:
         98: "another program listens there: stop it, or move it behind the gateway",
         99: "this host has no such address",
     }.get(error.errno or 0, "check the setting")
+    if endpoint.startswith("unix:"):
+        advice = (
+            "the gateway must be allowed to write in the socket's directory, which must be there "
+            "(countersign setup postfix, and setup systemd, say how)"
+        )
     setting = {"submissions": "submission.listen_tls"}.get(service, f"{service}.listen")
     return f"{setting} {endpoint}: {error.strerror}; {advice}"

@@ -1,4 +1,4 @@
-"""Letters to the administrator, handed to the MTA that takes submitted mail."""
+"""Letters to the administrator, handed to an MTA."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Final
 
 from countersign.gateway.backend.interface import BackendSession, ClientFacts
 from countersign.gateway.backend.proxy import ProxyBackend
+from countersign.gateway.backend.settings import Backend, BackendKind
 from countersign.gateway.clerk.letter import administrator_of
 from countersign.gateway.config import Config
 from countersign.protocol.command import Envelope
 from countersign.protocol.reply import Reply
 
 _LOGIN: Final = "countersign"
+_USUAL: Final = "127.0.0.1:25"
 LETTER_SECONDS: Final = 60.0
 """One letter may take so long: well within the turn."""
 
@@ -25,13 +27,28 @@ class LetterRefusedError(Exception):
         self.is_permanent = answer.is_permanent
 
 
+def mta_for_letters(config: Config) -> tuple[str, Backend]:
+    """Return the setting that names the MTA which takes letters, and the MTA."""
+    backends = []
+    if config.submission.enabled:
+        backends.append(("submission.backend", config.submission.backend))
+    if config.receiving.enabled and config.receiving.backend.kind is BackendKind.SMTP:
+        backends.append(("receiving.backend", config.receiving.backend))
+    named = config.administrator.mta
+    if not named:
+        return backends[0] if backends else ("administrator.mta", Backend(address=_USUAL))
+    # How an MTA that is known already wants to be told who we are, that section says.
+    known = (backend for _, backend in backends if backend.address == named)
+    return "administrator.mta", next(known, Backend(address=named))
+
+
 class Post:
     """Where letters are handed in."""
 
     def __init__(self, config: Config) -> None:
         """Take the MTA and the administrator's address from the configuration."""
         self._config = config
-        self._backend = ProxyBackend(config.submission.backend, config.hostname)
+        self._backend = ProxyBackend(mta_for_letters(config)[1], config.hostname)
 
     async def aclose(self) -> None:
         """Close its connections."""

@@ -189,7 +189,7 @@ class Submission(Section):
     max_errors: Annotated[int, Field(ge=1)] = 10
     """Bad commands after which the connection is closed."""
     backend: Backend = Backend(address="127.0.0.1:10587")
-    """The MTA that takes submitted mail, and letters to the administrator."""
+    """The MTA that takes submitted mail."""
 
     @model_validator(mode="after")
     def _backend_is_smtp(self) -> Submission:
@@ -205,10 +205,12 @@ class Milter(Section):
 
     enabled: bool = False
     """Whether a milter is offered."""
-    listen: tuple[Endpoint, ...] = ("127.0.0.1:8891",)
-    """Addresses to listen on: local ones, or unix:/path, reachable by the MTA only."""
+    listen: tuple[Endpoint, ...] = ("unix:/run/countersign-milter/socket",)
+    """Where to listen: unix:/path, in a directory that lets the MTA's group in alone. Whoever \
+reaches this socket sends as any user, and is signed: at an address with a port that is every \
+process of the hosts in `clients`."""
     clients: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
-    """Networks whose MTAs may ask."""
+    """Networks whose MTAs may ask, where `listen` is an address with a port."""
     idle_timeout: Seconds = 7200
     """Seconds to wait for the MTA's next word; its clients' patience is in its own hands."""
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2_000
@@ -224,6 +226,9 @@ class Administrator(Section):
 
     address: str = ""
     """Mail address that is told of locked accounts; empty: postmaster@ this host."""
+    mta: Endpoint | Literal[""] = ""
+    """The MTA that takes these letters. Empty: `submission.backend` where users submit mail to \
+the gateway; else `receiving.backend` where that is an MTA; else 127.0.0.1:25."""
     contact: str = ""
     """What users are told to ask for more: an address, or a page. Empty: your administrator."""
     owner_name: str = ""
