@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import stat
 import subprocess
 import sys
@@ -307,26 +306,6 @@ def test_a_list_is_imported_whole_or_not_at_all(host: Host) -> None:
     assert "1 were there already" in host.run("import", str(file), "--skip-existing")
     assert "bob 0 5 50" in host.run("list")
     assert host.check("bob", "b") and host.check("carl", "secret") and host.check("alice", GOOD)
-
-
-def test_what_is_exported_is_imported_on_another_host_as_it_was(host: Host, tmp_path: Path) -> None:
-    host.add("alice")
-    host.run("limit", "alice", "--per-day", "1000")
-    host.run("stamp", "alice", "off")
-    host.run("privilege", "alice", "--accepted", "2026-03-01")
-    host.add("bob")
-    host.run("disable", "bob")
-    file = tmp_path / "users.jsonl"
-    host.run("export", "-o", str(file))
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    (tmp_path / "other").mkdir()
-    other = Host(tmp_path / "other")
-    other.run("import", str(file))
-    again = tmp_path / "again.jsonl"
-    other.run("export", "-o", str(again))
-    assert again.read_text() == file.read_text()
-    assert json.loads(file.read_text().splitlines()[0])["per_day"] == 1000
-    assert other.check("alice", GOOD)
 
 
 def test_a_passwd_file_of_dovecots_comes_from_standard_input(host: Host) -> None:

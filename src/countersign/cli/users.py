@@ -8,6 +8,7 @@ from countersign.cli import (
     users_add,
     users_agreement,
     users_change,
+    users_export,
     users_import,
     users_list,
     users_privilege,
@@ -37,4 +38,4 @@ app.command("enable")(users_change.enable_user)
 app.command("administrator")(users_change.set_administrator)
 app.command("remove")(users_remove.remove_user)
 app.command("import")(users_import.import_users)
-app.command("export")(users_import.export_users)
+app.command("export")(users_export.export_users)

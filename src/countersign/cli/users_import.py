@@ -1,16 +1,15 @@
-"""countersign users import, export: many users at once."""
+"""countersign users import: many users at once."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -19,9 +18,10 @@ from countersign.cli.users_common import Users, console, deed, with_users
 
 if TYPE_CHECKING:
     from countersign.gateway.submission.user_rows import ReadRow, RowFault
-    from countersign.storage.submission.account_rows import Credentials, NewUser, User
+    from countersign.storage.submission.account_rows import NewUser
 
 _MAX_SHOWN = 50
+_EXISTS = "there is a user of this name already"
 
 
 class Form(StrEnum):
@@ -34,12 +34,16 @@ class Form(StrEnum):
 
 def import_users(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The list; - is standard input.")],
+    *,
     form: Annotated[
         Form | None,
         typer.Option("--format", help="Default: by the file's ending (.csv, .jsonl, .passwd)."),
     ] = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Pass over users who are there already.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change users who are there to what the list says.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list; add nobody.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -51,12 +55,22 @@ def import_users(
     password is in clear, or {ARGON2ID}$argon2id$…, as Dovecot writes it; a passwd-file of
     Dovecot's is taken too.
 
+    With --replace, users who are there get password, limits and privilege of the list, and a
+    changed password ends what was signed in with the old one. A line of JSON says all of a user:
+    what it leaves out is taken back. What CSV leaves empty stays, as does whoever is not in the
+    list. The record says what was changed.
+
     Examples:
     countersign users import users.csv --dry-run
+
+    countersign users import users.jsonl --replace
 
     countersign users import - --format jsonl < users.jsonl
     """
     chosen = form or _form_of(file)
+
+    if replace and skip_existing:
+        fail("give --replace or --skip-existing, not both")
 
     async def work(users: Users) -> None:
         from countersign.gateway.submission.user_rows import RowFault
@@ -64,44 +78,58 @@ def import_users(
         found = _read(file, chosen, users.keeps_passwords)
         faults = [one for one in found if isinstance(one, RowFault)]
         rows = [one for one in found if not isinstance(one, RowFault)]
-        rows, existing = await _apart(users, rows)
-        if not skip_existing:
-            faults += existing
+        known = set(await users.all())
+        new = [row for row in rows if row.row.name not in known]
+        existing = [row for row in rows if row.row.name in known]
+        if not (skip_existing or replace):
+            faults += [RowFault(row.line, _EXISTS) for row in existing]
         if faults:
             _show_faults(faults)
         if dry_run:
-            console.print(f"{len(rows)} users can be added.")
-            return
-        added = _hashed(rows, users.config.sign_in.local.scram_iterations)
-        from countersign.storage.submission.account_rows import EventKind
-
-        await users.accounts.add(added, deed(), EventKind.IMPORTED)
-        passed = f", {len(existing)} were there already" if existing else ""
-        console.print(f"{len(added)} users are added{passed}.")
-
-    with_users(config, work)
-
-
-def export_users(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write this new file (mode 0600).")
-    ] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Write all users as JSON lines, with the hashes of their passwords: keep it secret.
-
-    For `import` on the other hosts of a farm. What was decided about users is not in it.
-
-    Example: countersign users export -o users.jsonl
-    """
-
-    async def work(users: Users) -> None:
-        with _output(output) as stream:
-            for user in (await users.all()).values():
-                credentials = await users.accounts.credentials(user.name)
-                stream.write(json.dumps(_row(user, credentials), ensure_ascii=False) + "\n")
+            more = f", {len(existing)} can be replaced" if replace else ""
+            console.print(f"{len(new)} users can be added{more}.")
+        elif replace:
+            await _replace(users, rows)
+        else:
+            await _add(users, new, len(existing))
+        if replace:
+            _show_others(sorted(known - {row.row.name for row in rows}))
 
     with_users(config, work)
+
+
+async def _add(users: Users, rows: Sequence[ReadRow], passed: int) -> None:
+    from countersign.storage.submission.account_rows import EventKind
+
+    added = _hashed(rows, users.config.sign_in.local.scram_iterations)
+    await users.accounts.add(added, deed(), EventKind.IMPORTED)
+    more = f", {passed} were there already" if passed else ""
+    console.print(f"{len(added)} users are added{more}.")
+
+
+async def _replace(users: Users, rows: Sequence[ReadRow]) -> None:
+    from countersign.cli.users_privilege import deliver
+    from countersign.storage.submission.account_replacing import Replacement
+
+    made = _hashed(rows, users.config.sign_in.local.scram_iterations)
+    listed = [Replacement(user, row.says) for user, row in zip(made, rows, strict=True)]
+    done = await users.accounts.replace(listed, deed())
+    same = len(rows) - done.added - done.changed
+    console.print(f"{done.added} users are added, {done.changed} replaced, {same} were so already.")
+    # A privilege that this host has granted may have ended.
+    if why := await deliver(users):
+        console.print(f"The registrar is told later: {why}.", markup=False)
+
+
+def _show_others(names: Sequence[str]) -> None:
+    """Say who is here and not in the list: removing is for a person to decide."""
+    if not names:
+        return
+    console.print(f"{len(names)} are here and not in the list; they stay:")
+    for name in names[:_MAX_SHOWN]:
+        console.print(f"  countersign users remove {quote(name)}", markup=False)
+    if len(names) > _MAX_SHOWN:
+        console.print(f"  and {len(names) - _MAX_SHOWN} more")
 
 
 def _form_of(file: str) -> Form:
@@ -135,20 +163,6 @@ def _lines(stream: TextIO) -> Iterator[str]:
         yield line
 
 
-async def _apart(users: Users, rows: Sequence[ReadRow]) -> tuple[list[ReadRow], list[RowFault]]:
-    """Return the rows of new users, and faults for those of users who are there."""
-    from countersign.gateway.submission.user_rows import RowFault
-
-    known = await users.all()
-    new, existing = [], []
-    for row in rows:
-        if row.row.name not in known:
-            new.append(row)
-        else:
-            existing.append(RowFault(row.line, "there is a user of this name already"))
-    return new, existing
-
-
 def _show_faults(faults: Sequence[RowFault]) -> None:
     shown = sorted(faults, key=lambda one: one.line)
     for fault in shown[:_MAX_SHOWN]:
@@ -172,42 +186,3 @@ def _hashed(rows: Sequence[ReadRow], iterations: int) -> list[NewUser]:
         return list(
             track(made, "Hashing", total=len(rows), console=errors, disable=not errors.is_terminal)
         )
-
-
-def _row(user: User, credentials: Credentials | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": user.name}
-    if credentials is not None:
-        row["password"] = f"{{ARGON2ID}}{credentials.argon2_hash}"
-        if scram := credentials.scram:
-            row["scram"] = {
-                "salt": base64.b64encode(scram.salt).decode(),
-                "stored_key": base64.b64encode(scram.stored_key).decode(),
-                "server_key": base64.b64encode(scram.server_key).decode(),
-                "iterations": scram.iterations,
-            }
-    for name in ("per_message", "per_day", "stamps_name"):
-        if (value := getattr(user, name)) is not None:
-            row[name] = value
-    row |= {name: True for name in ("is_administrator", "is_disabled") if getattr(user, name)}
-    if (privilege := user.privilege) is not None:
-        row["privilege"] = {
-            "identifier": privilege.identifier,
-            "accepted_on": privilege.accepted_on,
-            "agreement_version": privilege.agreement_version,
-            "number": privilege.number,
-            "paper_sha256": privilege.paper_sha256,
-        }
-    return row
-
-
-def _output(path: Path | None) -> TextIO:
-    if path is None:
-        # A copy, so that closing it leaves standard output open.
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        fail(f"{path} is there already")
-    except OSError as error:
-        fail(f"{path}: {error.strerror}", 1)
-    return os.fdopen(handle, "w", encoding="utf-8")

@@ -34,6 +34,10 @@ MAX_PASSWORD: Final = 1024
 _Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 _TOO_MANY: Final = 'more fields than columns: put "…" around what has a comma, such as a hash'
 
+_UNREGISTERED: Final = (
+    "its privilege waits for the registrar: write the list again when it is registered"
+)
+
 
 class ListFormat(StrEnum):
     """How a list is written."""
@@ -82,6 +86,7 @@ class PrivilegePart(_Part):
     accepted_on: datetime.date
     agreement_version: Annotated[str, Field(min_length=1, max_length=32)]
     number: Annotated[int, Field(ge=1, lt=2**53)] | None = None
+    """The registrar's. Without it the row is not taken: nobody here would hear of the answer."""
     paper_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
@@ -114,6 +119,9 @@ class ReadRow:
     """To be hashed; empty: there is a hash, or none at all."""
     argon2_hash: str
     scram: ScramValues | None
+    says: frozenset[str]
+    """Fields that the list says something about. A line of JSON says all: what it leaves out is
+    as for a new user."""
 
     def user(self, credentials: Credentials | None) -> NewUser:
         """Return the user. credentials: made of the password in clear."""
@@ -153,20 +161,25 @@ def read_rows(
         if earlier != line:
             yield RowFault(line, f"the user of line {earlier} again")
             continue
-        yield _judged(line, row, needs_password)
+        says = UserRow.model_fields if form is ListFormat.JSONL else row.model_fields_set
+        yield _judged(line, row, needs_password, frozenset(says))
 
 
-def _judged(line: int, row: UserRow, needs_password: bool) -> ReadRow | RowFault:
+def _judged(
+    line: int, row: UserRow, needs_password: bool, says: frozenset[str]
+) -> ReadRow | RowFault:
+    if row.privilege is not None and row.privilege.number is None:
+        return RowFault(line, _UNREGISTERED)
     if not row.password:
         if needs_password:
             return RowFault(line, "there is no password")
-        return ReadRow(line, row, "", "", None)
+        return ReadRow(line, row, "", "", None, says)
     try:
         clear, argon2_hash = split_scheme(row.password)
         scram = None if row.scram is None else row.scram.values()
     except ValueError as error:
         return RowFault(line, str(error))
-    return ReadRow(line, row, clear, argon2_hash, scram)
+    return ReadRow(line, row, clear, argon2_hash, scram, says)
 
 
 def _rows(lines: Iterable[str], form: ListFormat) -> Iterator[tuple[int, UserRow | str]]:
@@ -224,7 +237,7 @@ def _privilege(part: PrivilegePart | None) -> Privilege | None:
         part.identifier,
         part.accepted_on.isoformat(),
         part.agreement_version,
-        Registration.WAITS if part.number is None else Registration.REGISTERED,
+        Registration.REGISTERED,
         part.number,
         part.paper_sha256,
     )

@@ -172,6 +172,15 @@ def insert_user(connection: sqlite3.Connection, user: NewUser, deed: Deed) -> No
         write_privilege(connection, user.name, user.privilege)
 
 
+def write_password(connection: sqlite3.Connection, user: str, credentials: Credentials) -> None:
+    """Give a user another password."""
+    connection.execute(
+        "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
+        " scram_server_key = ?, scram_iterations = ? WHERE name = ?",
+        (*credential_columns(credentials), user),
+    )
+
+
 def write_privilege(connection: sqlite3.Connection, user: str, privilege: Privilege) -> None:
     """Write a user's privilege down."""
     connection.execute(

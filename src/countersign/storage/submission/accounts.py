@@ -14,6 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from countersign.storage.submission.account_reading import AccountsReader
+from countersign.storage.submission.account_replacing import (
+    Replaced,
+    Replacement,
+    replace_users,
+)
 from countersign.storage.submission.account_rows import (
     Credentials,
     Deed,
@@ -31,6 +36,7 @@ from countersign.storage.submission.account_writing import (
     ensure_user,
     find_user,
     insert_user,
+    write_password,
     write_privilege,
 )
 from countersign.storage.submission.orders import (
@@ -70,6 +76,12 @@ class Accounts(AccountsReader):
 
         await self._database.change(work)
 
+    async def replace(self, users: Sequence[Replacement], deed: Deed) -> Replaced:
+        """Add users, or change those who are there to what a list says: all of them, or none."""
+        return await self._database.change(
+            lambda connection: replace_users(connection, users, deed)
+        )
+
     async def record(
         self,
         user: str,
@@ -89,11 +101,7 @@ class Accounts(AccountsReader):
 
         def work(connection: sqlite3.Connection) -> None:
             _must_exist(connection, user)
-            connection.execute(
-                "UPDATE user SET argon2_hash = ?, scram_salt = ?, scram_stored_key = ?,"
-                " scram_server_key = ?, scram_iterations = ? WHERE name = ?",
-                (*credential_columns(credentials), user),
-            )
+            write_password(connection, user, credentials)
             add_event(connection, user, EventKind.PASSWORD, deed)
 
         await self._database.change(work)
