@@ -73,6 +73,9 @@ async def test_answers_about_offenders_are_told_without_what_was_asked(
     assert "no such offender" in first
     assert "(barred); the last offence was in 2025-11" in second
     assert "Bob Roe" not in first + second
+    assert 'countersign users lock bob --reason "Known offender"' in second
+    # Removing would end neither a password that is kept elsewhere nor, of itself, the mail.
+    assert "users remove" not in second
 
 
 async def test_what_the_mta_does_not_take_stays_untold(

@@ -84,8 +84,10 @@ def _answer(event: Event) -> str:
     return (
         f"{asked}a known offender ({level}); the last offence was in {month}.\n\n"
         "It is for you to decide whether the user stays. To stop the account:\n\n"
-        f'  countersign users lock {name} --reason "Known offender"\n'
-        f"  countersign users remove {name}"
+        f'  countersign users lock {name} --reason "Known offender"\n\n'
+        "The reason is not shown to the user. The lock holds until you unlock it, also for a user "
+        "who is\nremoved. To end the sign-ins too, where passwords are kept here:\n\n"
+        f"  countersign users disable {name}"
     )
 
 
