@@ -24,8 +24,13 @@ SECONDS = 30.0
 class Slapd:
     """One instance; a context manager. Its certificate is for `localhost`."""
 
-    def __init__(self, users: dict[str, str], *, settings: str = "") -> None:
-        """``users``: passwords of entries by uid; ``settings``: more lines of slapd.conf."""
+    def __init__(
+        self, users: dict[str, str], *, settings: str = "", also: dict[str, list[str]] | None = None
+    ) -> None:
+        """``users``: passwords of entries by uid; ``also``: more values of their uid.
+
+        ``settings``: more lines of slapd.conf.
+        """
         self.directory = Path(tempfile.mkdtemp(prefix="slapd-"))
         self.port, self.tls_port = free_port(), free_port()
         self.authority = make_authority(self.directory)
@@ -33,7 +38,7 @@ class Slapd:
         (self.directory / "data").mkdir()
         (self.directory / "slapd.conf").write_text(self._configuration(certificate, settings))
         ldif = self.directory / "users.ldif"
-        ldif.write_text(_entries(users))
+        ldif.write_text(_entries(users, also or {}))
         subprocess.run(
             ["/usr/sbin/slapadd", "-f", str(self._file), "-l", str(ldif)],
             check=True,
@@ -116,7 +121,7 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _entries(users: dict[str, str]) -> str:
+def _entries(users: dict[str, str], also: dict[str, list[str]]) -> str:
     entries = [
         f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: Local\ndc: local\n",
         f"dn: {SEARCHER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n"
@@ -131,6 +136,7 @@ def _entries(users: dict[str, str]) -> str:
             f"sn: {user}",
             f"mail: {user}@local.example",
         ]
+        lines += [f"uid: {name}" for name in also.get(user, ())]
         lines += [f"userPassword: {password}"] if password else []
         entries.append("\n".join(lines) + "\n")
     return "\n".join(entries)

@@ -98,6 +98,17 @@ def test_whoever_fails_is_heard_again_when_a_window_has_passed(
         assert counter.would_look(now + WINDOW, "anna", network)
 
 
+@given(guesses((HOME,)))
+def test_who_shares_an_address_keeps_others_out_there_only_by_failures_of_their_account(
+    steps: list[tuple[int, str, str]],
+) -> None:
+    counter, now = Counter(known={("anna", HOME)}), 0.0
+    for number, (pause, _, network) in enumerate(steps):
+        now += pause
+        counter.rows.append((now, f"other{number}", network))
+        assert counter.would_look(now, "anna", HOME)
+
+
 def test_a_known_network_is_held_to_its_own_failures() -> None:
     counter = Counter(known={("anna", HOME)})
     assert [counter.guess(1.0, "anna", HOME) for _ in range(5)] == [True] * 3 + [False] * 2

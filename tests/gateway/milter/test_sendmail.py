@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,6 +118,30 @@ async def test_a_recipient_too_many_spoils_the_message_at_sendmail_too(tmp_path:
                 assert codes == [250] * 5 + [550]
                 assert (await client.command("DATA"))[0] == 550
             assert await site.used() == 0
+
+
+@pytest.mark.parametrize("printed", [True, False])
+async def test_one_password_with_many_realms_has_the_limits_of_one_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: bool
+) -> None:
+    names = ("alice", "alice@one", "alice@two", "alice@mx.alpha.example")
+    for name in names:
+        # saslauthd is given the realm apart, and looks at the name alone.
+        monkeypatch.setitem(PASSWORDS, name, PASSWORDS["alice"])
+    naming = {"names": "local-part"} if printed else {}
+    limits = {"recipients_per_day": 3}
+    async with milter_site(tmp_path, limits=limits, sign_in=naming) as site:
+        with sendmail_site(tmp_path, site.port) as mta:
+            codes = []
+            for name in names:
+                async with Client(mta.port) as client:
+                    await client.sign_in(name)
+                    codes.append(await client.message(CONTENTS["plain"], RECIPIENTS[:3]))
+            assert [code for code, _ in codes] == [250, 550, 550, 550]
+            setting = "sign_in.domains" in codes[1][1]
+            assert setting is not printed, codes
+            assert await site.used("alice") == 3
+            assert len(await site.submission.tables.top(time.time())) == 1
 
 
 async def test_nobody_without_sign_in_and_no_sign_in_in_clear(tmp_path: Path) -> None:

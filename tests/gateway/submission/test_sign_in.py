@@ -45,6 +45,7 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.now = 1_800_000_000.0
+        self.directory = directory
         self.accounts = Accounts(directory)
         self.tables = LocalSubmissionTables(directory)
         self.metrics = Metrics()
@@ -111,6 +112,46 @@ async def test_a_page_and_a_mail_program_fail_within_one_limit(place: Place) -> 
         await place.sign_in.check("anna", "wrong", HOME)
         await scram(place.sign_in, "anna", "wrong", HOME)
     assert await place.sign_in.check("anna", PASSWORD, HOME) == Rejected("anna", "limited")
+
+
+async def test_who_shares_a_user_s_address_keeps_it_out_only_by_failures_of_its_account(
+    place: Place,
+) -> None:
+    await plain(place.sign_in, "anna", PASSWORD, HOME)
+    for number in range(14):
+        await plain(place.sign_in, f"user{number}", "wrong", HOME)
+    assert isinstance(await plain(place.sign_in, "anna", PASSWORD, HOME), SignedIn)
+    assert isinstance(await scram(place.sign_in, "anna", PASSWORD, HOME), SignedIn)
+    assert (await plain(place.sign_in, "ben", PASSWORD, HOME)) == Rejected("ben", "limited")
+    for _ in range(4):
+        await plain(place.sign_in, "anna", "wrong", HOME)
+    assert await plain(place.sign_in, "anna", PASSWORD, HOME) == Rejected("anna", "limited")
+
+
+async def test_of_a_name_without_an_account_a_mark_is_written_down(place: Place) -> None:
+    typed = ("Trustno1!", "trustno1!", "a pass phrase with spaces", "ｔrustno1!", "trust" * 60)
+    for name in typed:
+        for way in (plain, login, scram):
+            await way(place.sign_in, name, "wrong", CAFE)
+    # Beyond the limit of an address nothing is looked at, but what was typed is noted.
+    assert (await plain(place.sign_in, "trustno2!", "wrong", CAFE)).reason == "limited"
+    await plain(place.sign_in, "Anna", "wrong", HOME)
+    failures = await place.tables.recent_failures(100)
+    assert {row.reason for row in failures} == {"password", "syntax", "limited"}
+    users = {row.user for row in failures}
+    assert {user for user in users if not user.startswith("unknown:")} == {"anna"}
+    assert len(users) == 5, "spellings of one name have one mark"
+    for file in place.directory.iterdir():
+        octets = file.read_bytes().lower()
+        assert b"trust" not in octets, file
+        assert b"phrase" not in octets, file
+
+
+async def test_guesses_at_a_name_without_an_account_are_limited_like_others(place: Place) -> None:
+    reasons = [(await plain(place.sign_in, "nobody", "x", CAFE)).reason for _ in range(6)]
+    assert reasons == ["password"] * 4 + ["limited"] * 2
+    other = (await plain(place.sign_in, "no-one", "x", CAFE)).reason
+    assert other == "password"
 
 
 async def test_attackers_elsewhere_do_not_keep_a_user_out(place: Place) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from countersign.gateway.metrics import Metrics
 from countersign.gateway.submission.settings import Dovecot as Settings
@@ -180,6 +183,89 @@ async def test_dialogues_that_clients_leave_do_not_pile_up(source: DovecotSource
     link = await source.link()
     assert len(link._core._open) == 0
     assert isinstance(await scram(source, "anna", PASSWORD), SignedIn)
+
+
+IGNORES_DOMAINS = """\
+passdb {{
+  driver = passwd-file
+  args = username_format=%n {file}
+}}
+"""
+SPELLINGS = ("anna", "anna@one", "ANNA@two.example", "anna@local.example")
+
+
+@contextmanager
+def dovecot_that_ignores_domains() -> Iterator[Dovecot]:
+    with tempfile.NamedTemporaryFile("w", prefix="dovecot-users-") as file:
+        file.write(f"anna:{{PLAIN}}{PASSWORD}\n")
+        file.flush()
+        # Its processes have users of their own.
+        Path(file.name).chmod(0o644)
+        with Dovecot({}, before=IGNORES_DOMAINS.format(file=file.name)) as dovecot:
+            yield dovecot
+
+
+def naming_source(dovecot: Dovecot, **settings: Any) -> DovecotSource:
+    return DovecotSource(SignInSettings(dovecot=Settings(socket=dovecot.socket), **settings))
+
+
+async def test_a_password_that_opens_under_any_domain_has_one_user_s_limits() -> None:
+    with dovecot_that_ignores_domains() as dovecot:
+        source = naming_source(dovecot, names="local-part")
+        for sign_in in (plain, login, scram):
+            results = [await sign_in(source, name, PASSWORD) for name in SPELLINGS]
+            assert {getattr(result, "user", None) for result in results} == {"anna"}
+            assert all(isinstance(result, SignedIn) for result in results)
+        assert await plain(source, "anna@one", "wrong") == Rejected("anna")
+        await source.aclose()
+
+
+async def test_a_domain_that_is_not_listed_is_refused_and_the_log_says_once_what_to_set() -> None:
+    with dovecot_that_ignores_domains() as dovecot, capture_logs() as lines:
+        source = naming_source(dovecot)
+        results = [await plain(source, name, PASSWORD) for name in SPELLINGS]
+        assert results == [SignedIn("anna")] + [Rejected("anna", "domain")] * 3
+        assert await scram(source, "anna@one", PASSWORD) == Rejected("anna", "domain")
+        assert [line["event"] for line in lines] == ["user refused for the domain in the name"]
+        assert "sign_in.domains" in lines[0]["advice"]
+        assert "anna" not in repr(lines)
+        await source.aclose()
+
+
+async def test_only_domains_that_are_listed_are_part_of_names(dovecot: Dovecot) -> None:
+    source = naming_source(dovecot, domains=["Local.Example"])
+    assert await plain(source, "ben@local.example", "other") == SignedIn("ben@local.example")
+    assert await plain(source, "ben@local.example", "wrong") == Rejected("ben@local.example")
+    assert await plain(source, "anna", PASSWORD) == SignedIn("anna")
+    await source.aclose()
+    unlisted = naming_source(dovecot)
+    assert await plain(unlisted, "ben@local.example", "other") == Rejected("ben", "domain")
+    await unlisted.aclose()
+
+
+@pytest.mark.parametrize("names", ["whole", "local-part"])
+async def test_guesses_under_many_domains_are_guesses_at_one_account(
+    tmp_path: Path, names: str
+) -> None:
+    with dovecot_that_ignores_domains() as dovecot:
+        tables = LocalSubmissionTables(tmp_path)
+        settings = SignInSettings(
+            names=names, failures_of_account=4, dovecot=Settings(socket=dovecot.socket)
+        )
+        sign_in = SignIn(settings, DovecotSource(settings), tables, Metrics())
+        await sign_in.start()
+        results = [
+            await plain(sign_in, f"anna@d{number}.example", "wrong", f"198.51.100.{number}")
+            for number in range(6)
+        ]
+        assert [one.reason for one in results if isinstance(one, Rejected)] == (
+            ["password"] * 4 + ["limited"] * 2
+        )
+        # Nobody learns that this one is right.
+        result = await plain(sign_in, "anna@other.example", PASSWORD, "198.51.100.9")
+        assert result == Rejected("anna", "limited")
+        await sign_in.aclose()
+        await tables.aclose()
 
 
 async def test_other_names_of_one_user_are_held_to_its_limit(tmp_path: Path) -> None:

@@ -78,6 +78,15 @@ async def test_the_right_password_signs_in_by_each_mechanism(
     assert isinstance(await sign_in(source, "emil", USERS["emil"]), SignedIn)
 
 
+async def test_an_entry_with_several_names_is_one_user_in_whatever_order_they_come() -> None:
+    with Slapd(USERS, also={"ben": ["zoe", "Aaron", "ben.other"]}) as slapd:
+        source = LdapSource(settings_of(slapd))
+        for name in ("ben", "zoe", "aaron", "ben.other"):
+            assert await plain(source, name, "other") == SignedIn("aaron")
+            assert await plain(source, name, "wrong") == Rejected("aaron")
+        await source.aclose()
+
+
 async def test_ldaps_serves_as_well_as_starttls(slapd: Slapd) -> None:
     source = LdapSource(settings_of(slapd, url=slapd.tls_url))
     assert isinstance(await plain(source, "anna", PASSWORD), SignedIn)

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import contextlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -233,6 +235,52 @@ async def test_users_that_cannot_be_read_are_no_wrong_passwords(
     for sign_in in (plain, login, scram):
         with pytest.raises(SourceUnavailableError):
             await sign_in(source, "anna", PASSWORD)
+
+
+async def test_a_hash_that_is_broken_is_no_wrong_password(
+    source: LocalSource, accounts: Accounts
+) -> None:
+    good = make_credentials(PASSWORD, ITERATIONS).argon2_hash
+    for broken in ("$argon2id$nothing", good.replace("$argon2id$", "$argon2x$"), good[:-9] + "!"):
+        await accounts.set_password("anna", Credentials(broken, None), DEED)
+        for sign_in in (plain, login):
+            with pytest.raises(SourceUnavailableError) as raised:
+                await sign_in(source, "anna", PASSWORD)
+            assert broken not in str(raised.value)
+
+
+def test_a_want_of_memory_is_no_wrong_password() -> None:
+    # In a process of its own, whose memory can be bounded.
+    script = f"""\
+import resource
+from countersign.gateway.submission.passwords import HASHER, argon2_hash, verify
+from countersign.gateway.submission.sources.interface import SourceUnavailableError
+kept = HASHER.hash({PASSWORD!r})
+assert verify(kept, {PASSWORD!r})
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (16 << 20), now + (16 << 20)))
+for work in (lambda: verify(kept, {PASSWORD!r}), lambda: argon2_hash("another")):
+    try:
+        work()
+    except SourceUnavailableError as error:
+        print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert ran.stdout.count("emory") == 2, ran.stdout + ran.stderr
+
+
+async def test_a_password_that_cannot_be_renewed_for_want_of_memory_signs_in_all_the_same(
+    source: LocalSource, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+    await accounts.set_password("anna", Credentials(old, None), DEED)
+    # More than argon2 will take.
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(memory_cost=2**32 - 1))
+    assert isinstance(await plain(source, "anna", PASSWORD), SignedIn)
+    kept = await accounts.credentials("anna")
+    assert kept is not None
+    assert kept.argon2_hash == old
 
 
 def test_weak_passwords_are_refused_with_words_for_their_owner() -> None:
