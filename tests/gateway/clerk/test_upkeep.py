@@ -54,27 +54,35 @@ async def look(upkeep: Upkeep) -> tuple[int, bool]:
     return deleted, any("is the clock right?" in line["event"] for line in logs)
 
 
-async def test_a_clock_that_jumps_ahead_deletes_nothing_and_neither_when_mail_goes_on(
-    tmp_path: Path,
-) -> None:
-    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
-    clocks = Clocks()
-    upkeep = Upkeep(
+def upkeep_with(stores: Stores, clocks: Clocks) -> Upkeep:
+    return Upkeep(
         stores.config,
         stores.tables,
         stores.journal,
         clock=lambda: clocks.now,
         steady=lambda: clocks.steady,
     )
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing_and_neither_when_mail_goes_on(
+    tmp_path: Path,
+) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    upkeep = upkeep_with(stores, clocks)
     await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
     assert await look(upkeep) == (0, False)
     clocks.now += 366 * DAY
     await stores.journal.append(entry("alice", 2, clocks.now, "192.0.2.1"))
+    assert await look(upkeep) == (0, True)
+    upkeep = upkeep_with(stores, clocks)
     for _ in range(6 * 24):
-        assert await look(upkeep) == (0, True)
+        assert await look(upkeep) == (0, True), "though the newest entry is of now"
         clocks.pass_by(3600)
     clocks.pass_by(DAY)
     assert await look(upkeep) == (1, False), "time does go on"
+    await stores.journal.append(entry("alice", 3, clocks.now, "192.0.2.1"))
+    assert await look(upkeep_with(stores, clocks)) == (0, False)
     await stores.close()
 
 
@@ -82,13 +90,7 @@ async def test_a_clock_that_was_wrong_and_is_put_right_deletes_nothing(tmp_path:
     stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
     clocks = Clocks()
     await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
-    upkeep = Upkeep(
-        stores.config,
-        stores.tables,
-        stores.journal,
-        clock=lambda: clocks.now,
-        steady=lambda: clocks.steady,
-    )
+    upkeep = upkeep_with(stores, clocks)
     clocks.now += 366 * DAY
     assert await look(upkeep) == (0, True), "a start, long after the newest entry"
     clocks.now = NOW + 60

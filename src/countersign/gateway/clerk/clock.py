@@ -21,9 +21,10 @@ operates it has so long to notice.
 class ClockWatch:
     """Holds the time of day against what was written down last, and against a steady clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_doubted: bool = False) -> None:
+        """``is_doubted``: it was when the process before this one looked last."""
         self._began: tuple[float, float] | None = None
-        self._is_doubted = False
+        self._is_doubted = is_doubted
 
     def is_believable(self, now: float, steady: float, newest: float | None) -> bool:
         """Look at the clock. Called from time to time, the first time at the start.
@@ -33,7 +34,8 @@ class ClockWatch:
         """
         if self._began is None:
             self._began = (now, steady)
-            self._is_doubted = not (newest is None or -MOST_BEHIND <= now - newest <= MOST_AHEAD)
+            is_borne_out = newest is None or -MOST_BEHIND <= now - newest <= MOST_AHEAD
+            self._is_doubted = self._is_doubted or not is_borne_out
         elif abs((now - self._began[0]) - (steady - self._began[1])) > MOST_BEHIND:
             # Set, or the host slept. What is newest may have been written by the clock in doubt.
             self._began = (now, steady)

@@ -45,7 +45,9 @@ class Upkeep:
         self._journal = journal
         self._clock = clock
         self._steady = steady
-        self._watch = ClockWatch()
+        # Kept, as what is sent while a clock is wrong bears it out at the next start.
+        self._doubt = config.state_directory / "submission" / "clock-doubted"
+        self._watch = ClockWatch(is_doubted=self._doubt.exists())
 
     async def run(self) -> None:
         """Work at once, and then from time to time until cancelled."""
@@ -71,7 +73,7 @@ class Upkeep:
         try:
             rows = await self._sweep_journal()
             head = await self._journal.head()
-        except TablesUnavailableError as error:
+        except (TablesUnavailableError, OSError) as error:
             log.error("journal not looked after", reason=str(error))
         else:
             log.info("journal head", head=str(head), deleted=rows)
@@ -81,6 +83,13 @@ class Upkeep:
         newest = head.at if head.number else None
         if not self._watch.is_believable(now, self._steady(), newest):
             # What a wrong clock deletes is gone for good; what is kept too long is deleted later.
-            log.error("journal not shortened: is the clock right?", newest_entry=newest, clock=now)
+            log.error(
+                "journal not shortened: is the clock right?",
+                newest_entry=newest,
+                clock=now,
+                if_it_is=f"remove {self._doubt} and reload the gateway",
+            )
+            self._doubt.touch(mode=0o600)
             return 0
+        self._doubt.unlink(missing_ok=True)
         return await self._journal.sweep(now - self._keep_seconds)
