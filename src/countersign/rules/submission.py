@@ -48,6 +48,10 @@ class Account:
     per_day: int | None = None
     stamps_name: bool | None = None
     """Whether the name is on the tracking stamp; None: as the configuration says."""
+    is_disabled: bool = False
+    """May not sign in, and so may not send."""
+    ended_by: int = 0
+    """Number of the last entry in the record of users that ended this user's sign-ins."""
 
 
 def limits_of(account: Account, defaults: Limits) -> Limits:

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from countersign.gateway.submission.desk import Accepted, Submitted
+from countersign.gateway.submission.passing import Accepted, Submitted
 from countersign.protocol.reply import Reply
 from countersign.storage.submission.entries import Front
 from countersign.storage.submission.tables import Lock, LockReason
@@ -78,6 +79,50 @@ async def test_all_spellings_of_a_name_are_one_user(tmp_path: Path) -> None:
         for name in ("ALICE", "alice", "Alice"):
             assert (await mta.message(name, 2))[-1] == CONTINUE
         assert await site.used("alice") == 6
+
+
+SPELLINGS = ("alice", "alice@one", "Alice@two.example", "alice@mail.alpha.example")
+
+
+async def test_one_user_under_many_domains_has_the_limits_of_one(tmp_path: Path) -> None:
+    naming = {"names": "local-part"}
+    async with milter_site(tmp_path, sign_in=naming) as site, mta_of(site.port) as mta:
+        await mta.begin()
+        for name in SPELLINGS[:3]:
+            assert (await mta.message(name, 4))[-1] == CONTINUE
+        assert await site.used("alice") == 12
+        await mta.mail(SPELLINGS[3])
+        assert code(await mta.rcpt()) == "550 5.7.2"
+        assert await site.submission.tables.lock_of("alice") is not None
+        mta.give(ABORT)
+        assert code(await mta.mail("alice@another.example")) == "550 5.7.2"
+
+
+async def test_a_domain_in_a_name_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
+            await mta.begin()
+            for name in (*SPELLINGS[1:], "alice@"):
+                letter, words = await mta.mail(name)
+                assert (letter, words[:9]) == ("y", b"550 5.7.1")
+                assert b"sign_in.domains" in words
+            assert (await mta.message("alice", 4))[-1] == CONTINUE
+    told = [line for line in lines if "domain in the name" in line["event"]]
+    assert len(told) == 1
+    assert "alice" not in repr(told)
+
+
+async def test_users_of_several_domains_are_told_apart_where_they_are_listed(
+    tmp_path: Path,
+) -> None:
+    naming = {"domains": ["one.example", "two.example"]}
+    async with milter_site(tmp_path, sign_in=naming) as site, mta_of(site.port) as mta:
+        await mta.begin()
+        for name in ("alice@one.example", "alice@TWO.example", "alice"):
+            assert (await mta.message(name, 2))[-1] == CONTINUE
+            assert await site.used(name.lower()) == 2
+        assert code(await mta.mail("alice@three.example")) == "550 5.7.1"
+        assert code(await mta.mail("alice@one.example@two.example")) == "550 5.7.1"
 
 
 async def test_a_recipient_too_many_spoils_the_message(tmp_path: Path) -> None:

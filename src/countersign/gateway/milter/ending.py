@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from countersign.gateway.milter.message import MilterMessage, removals
-from countersign.gateway.submission.desk import Accepted, Submitted
+from countersign.gateway.submission.passing import Accepted, Submitted
 from countersign.mail.submitted import HeaderFaultError, complete_header
 from countersign.mail.trace import split_fields
 from countersign.protocol.milter.answers import Verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from countersign.gateway.submission.desk import Sender
+from countersign.gateway.submission.passing import Sender
 from countersign.mail.dkim.body import BodyHasher
 from countersign.mail.lines import LineChecker
 from countersign.mail.trace import split_fields

@@ -13,19 +13,21 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from countersign.gateway.config import Config
+from countersign.gateway.submission.counting import Counting
+from countersign.gateway.submission.passing import Accepted, Sender, Submitted
 from countersign.gateway.submission.refusals import Refusals
 from countersign.gateway.submission.signing import Signer
 from countersign.mail.stamp import Stamp, is_stamp, new_id, stamp_field
 from countersign.mail.trace import split_fields, without_forged_results
 from countersign.protocol.reply import Reply
+from countersign.rules.sign_in_lapse import SignInEnds, SignInStart, holds
 from countersign.rules.submission import (
-    Account,
     Limits,
     fits_day,
     fits_message,
@@ -33,50 +35,15 @@ from countersign.rules.submission import (
     limits_of,
 )
 from countersign.storage.submission.accounts import Accounts
-from countersign.storage.submission.entries import Entry, Front
+from countersign.storage.submission.entries import Entry
 from countersign.storage.submission.journal import Journal
 from countersign.storage.submission.tables import Lock, SubmissionTables
 from countersign.storage.tables import TablesUnavailableError
 
 log = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """A user in one transaction."""
-
-    account: Account
-    limits: Limits
-    used: int
-    """Recipients of the last 24 hours, as the transaction began."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A message that is here as a whole, and nowhere else yet."""
-
-    sender: Sender
-    client_address: str
-    recipients: int
-    size: int
-    header: bytes
-    """The header section as submitted: whole lines, without the empty line."""
-    body_hash: bytes
-    """SHA-256 of the body in relaxed form (RFC 6376 §3.4.4)."""
-    front: Front
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A message that may be handed to the MTA."""
-
-    id: str
-    """Of the tracking stamp."""
-    reservation: str
-    kept: tuple[bytes, ...]
-    """The header fields of the user that stay."""
-    added: tuple[bytes, ...]
-    """Fields to put before them, the topmost first; each with its CRLF."""
+_FRESH_SECONDS = 30.0
+"""That what was looked up as a transaction began is relied on at its end."""
 
 
 class Desk:
@@ -92,31 +59,53 @@ class Desk:
         *,
         on_lock: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = time.monotonic,
     ) -> None:
         """``on_lock``: called when an account is locked; ``clock``: seconds since the epoch."""
         self._config = config
         self._tables = tables
+        self._counting = Counting(tables)
         self._accounts = accounts
         self._journal = journal
         self._signer = signer
         self._on_lock = on_lock
         self._clock = clock
+        self._uptime = uptime
         self.refusals = Refusals(config)
         self._defaults = Limits(
             config.limits.recipients_per_message, config.limits.recipients_per_day
         )
 
-    async def open(self, user: str) -> Sender | Reply:
-        """Begin a transaction of a user who has signed in; the reply says why he may not send."""
+    async def sign_in_begins(self) -> SignInStart | None:
+        """Note when an AUTH command came; None: what is decided of users cannot be read."""
         try:
-            lock = await self._tables.lock_of(user)
-            if lock is not None:
-                return self.refusals.locked(lock)
-            used = await self._tables.used(user, self._clock())
+            record = await self._accounts.newest_event()
+        except TablesUnavailableError as error:
+            log.error("users cannot be read", reason=str(error))
+            return None
+        return SignInStart(self._clock(), self._uptime(), record)
+
+    async def open(self, user: str, start: SignInStart | None = None) -> Sender | Reply:
+        """Begin a transaction of a user who has signed in; the reply says why he may not send.
+
+        ``start``: of the sign-in, if it was here; the reply is 421 if it holds no longer.
+        """
+        now, uptime = self._clock(), self._uptime()
+        try:
             account = await self._accounts.facts(user)
+            standing = await self._tables.standing(user, now)
         except TablesUnavailableError as error:
             return self._unavailable(error)
-        return Sender(account, limits_of(account, self._defaults), used)
+        ends = SignInEnds(account.ended_by, standing.unlocked_at)
+        lapse = self._config.sign_in.lapse_seconds
+        if start and not holds(start, ends, now=now, uptime=uptime, lapse_seconds=lapse):
+            return self.refusals.sign_in_again
+        if standing.lock is not None:
+            return self.refusals.locked(standing.lock)
+        if account.is_disabled:
+            return self.refusals.disabled
+        limits = limits_of(account, self._defaults)
+        return Sender(account, limits, standing.used, start, uptime)
 
     async def check_recipients(self, sender: Sender, recipients: int) -> Reply | None:
         """Return why a message cannot have so many recipients; None: it can, as things stand."""
@@ -129,12 +118,14 @@ class Desk:
 
     async def accept(self, message: Submitted) -> Accepted | Reply:
         """Count, stamp, sign and write down a message; or the reply that refuses it."""
-        sender = message.sender
+        sender = await self._still(message.sender)
+        if isinstance(sender, Reply):
+            return sender
         if not fits_message(sender.limits, message.recipients):
             return self.refusals.too_many(sender.limits)
         user, now = sender.account.name, self._clock()
         try:
-            counted = await self._tables.reserve(
+            counted = await self._counting.reserve(
                 user, message.recipients, sender.limits.per_day, now
             )
         except TablesUnavailableError as error:
@@ -144,16 +135,25 @@ class Desk:
         try:
             return await self._write_down(message, counted.reservation, now)
         except TablesUnavailableError as error:
-            await self._release(counted.reservation)
+            await self._counting.release(counted.reservation)
             return self._unavailable(error)
         except BaseException:
-            await self._release(counted.reservation)
+            await self._counting.release(counted.reservation)
             raise
 
     async def take_back(self, accepted: Accepted) -> None:
         """Note that the MTA refused a message after all: it counts nothing."""
-        await self._release(accepted.reservation)
+        await self._counting.release(accepted.reservation)
         await self._note_refusal(accepted.id)
+
+    async def _still(self, sender: Sender) -> Sender | Reply:
+        """Look again at who began long ago: nobody keeps a transaction open for later."""
+        uptime = self._uptime()
+        if uptime - sender.opened <= _FRESH_SECONDS:
+            return sender
+        # A sign-in does not lapse within a transaction: it may be a long message.
+        start = None if sender.start is None else replace(sender.start, uptime=uptime)
+        return await self.open(sender.account.name, start)
 
     async def _write_down(self, message: Submitted, reservation: str, now: float) -> Accepted:
         account = message.sender.account
@@ -196,10 +196,12 @@ class Desk:
     async def _lock(self, sender: Sender, recipients: int) -> Reply | None:
         user, limit, now = sender.account.name, sender.limits.per_day, self._clock()
         try:
-            counted = await self._tables.reserve(user, recipients, limit, now)
+            if fits_day(limit, await self._tables.used(user, now), recipients):
+                return None
+            counted = await self._counting.reserve(user, recipients, limit, now)
             if isinstance(counted, Lock):
                 return self._locked(counted, now)
-            await self._tables.release(counted.reservation)
+            await self._counting.release(counted.reservation)
         except TablesUnavailableError as error:
             return self._unavailable(error)
         return None
@@ -210,13 +212,6 @@ class Desk:
             self._on_lock()
             log.warning("account locked", used=lock.used, wanted=lock.wanted, limit=lock.limit)
         return self.refusals.locked(lock)
-
-    async def _release(self, reservation: str) -> None:
-        try:
-            await self._tables.release(reservation)
-        except TablesUnavailableError as error:
-            # Counted though it was not sent: on the safe side, and gone in 24 hours.
-            log.warning("count not taken back", reason=str(error))
 
     def _unavailable(self, error: TablesUnavailableError) -> Reply:
         log.error("submission cannot be counted", reason=str(error))

@@ -15,6 +15,7 @@ class Refusals:
     not_signed_in = reply(530, "5.7.0", "Sign in first: mail is taken from this server's users")
     in_clear = reply(538, "5.7.11", "A password is taken inside TLS only: use STARTTLS first")
     cannot_sign_in = reply(454, "4.3.0", "Passwords cannot be checked now, try again later")
+    sign_in_again = reply(421, "4.7.0", "Sign in again")
 
     def __init__(self, config: Config) -> None:
         """Take who is to be asked from the configuration."""
@@ -37,10 +38,15 @@ class Refusals:
         )
         return reply(550, "5.5.3", words)
 
+    @property
+    def disabled(self) -> Reply:
+        """Refuse whatever a user wants to send who may not sign in."""
+        return reply(550, "5.7.1", f"This account may not send: ask {self._who}")
+
     def locked(self, lock: Lock) -> Reply:
         """Refuse whatever a locked account wants to send."""
         if lock.reason is LockReason.ADMINISTRATOR:
-            return reply(550, "5.7.1", f"This account may not send: ask {self._who}")
+            return self.disabled
         words = (
             f"This account is locked: {lock.used} recipients in 24 hours, and {lock.wanted} more "
             f"would pass the limit of {lock.limit}. If that was not you, change your password; "

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from countersign.gateway.backend.interface import FATE_UNKNOWN, ClientFacts
-from countersign.gateway.submission.desk import Sender
 from countersign.gateway.submission.incoming import Incoming
+from countersign.gateway.submission.passing import Sender
 from countersign.gateway.submission.sign_in_dialogue import SignInDialogue
 from countersign.gateway.submission.sources.interface import Challenge, SignedIn
 from countersign.gateway.submission.transaction import Origin, Transaction
@@ -30,6 +30,7 @@ from countersign.protocol.events import (
 )
 from countersign.protocol.reply import Reply, reply
 from countersign.protocol.server import OK
+from countersign.rules.sign_in_lapse import SignInStart
 from countersign.storage.submission.entries import Front
 from countersign.transport.session import ServerSession
 from countersign.transport.stream import Stream
@@ -61,6 +62,7 @@ class SubmissionSession(ServerSession):
             service.submission.sign_in, self._desk.refusals, self.client_address
         )
         self._user = ""
+        self._start: SignInStart | None = None
         self._transaction: Transaction | None = None
         self._in_content = False
 
@@ -132,6 +134,11 @@ class SubmissionSession(ServerSession):
         self.dialogue.respond_to_hello(answer, parameters=parameters | {"BODY"})
 
     async def _on_auth(self, event: AuthBegun | AuthContinued) -> None:
+        if isinstance(event, AuthBegun):
+            self._start = await self._desk.sign_in_begins()
+            if self._start is None:
+                self.dialogue.respond(self._desk.refusals.cannot_sign_in)
+                return
         match await self._sign_ins.answer(event):
             case Challenge(octets):
                 self.dialogue.respond_with_challenge(octets)
@@ -144,15 +151,19 @@ class SubmissionSession(ServerSession):
     # -- mail ----------------------------------------------------------------------------------
 
     async def _mail(self, event: MailFrom) -> Reply:
-        sender = await self._desk.open(self._user)
+        sender = await self._desk.open(self._user, self._start)
         if isinstance(sender, Reply):
-            reason = "submission-deferred" if sender.is_transient else "account-locked"
-            self._service.metrics.refusal(reason)
+            self._service.metrics.refusal(self._reason(sender))
             return sender
         answer = await self._backend.mail(self._facts(), event.envelope)
         if answer.is_positive:
             self._transaction = self._begin(sender, "SMTPUTF8" in event.envelope.parameters)
         return answer
+
+    def _reason(self, refusal: Reply) -> str:
+        if refusal is self._desk.refusals.sign_in_again:
+            return "sign-in-lapsed"
+        return "submission-deferred" if refusal.is_transient else "account-locked"
 
     def _begin(self, sender: Sender, is_utf8: bool) -> Transaction:
         origin = Origin(

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 import structlog
 
 from countersign.gateway.backend.interface import FATE_UNKNOWN, BackendSession
-from countersign.gateway.submission.desk import Accepted, Desk, Sender, Submitted
+from countersign.gateway.submission.desk import Desk
 from countersign.gateway.submission.incoming import HeaderTooBigError, Incoming
+from countersign.gateway.submission.passing import Accepted, Sender, Submitted
 from countersign.gateway.submission.spool import SpoolFullError
 from countersign.mail.submitted import HeaderFaultError, complete_header
 from countersign.protocol.command import Envelope

@@ -61,6 +61,7 @@ CREATE TABLE registrar_order (
 """,
         "CREATE INDEX order_waiting ON registrar_order (next_try) WHERE state = 'waiting'",
     ),
+    ("CREATE INDEX event_of_user_by_kind ON event (user, kind, id)",),
 )
 
 

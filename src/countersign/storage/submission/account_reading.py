@@ -7,13 +7,35 @@ from pathlib import Path
 
 from countersign.rules.submission import Account
 from countersign.storage.submission.account_database import UserDatabase
-from countersign.storage.submission.account_rows import Credentials, Event, ScramValues, User
+from countersign.storage.submission.account_rows import (
+    Credentials,
+    Event,
+    EventKind,
+    ScramValues,
+    User,
+)
 from countersign.storage.submission.account_writing import (
     event_of,
     find_user,
     optional_bool,
     user_of,
 )
+
+_ENDING = (
+    EventKind.PASSWORD,
+    EventKind.DISABLED,
+    EventKind.REMOVED,
+    # May bring another password.
+    EventKind.IMPORTED,
+)
+"""What ends a user's sign-ins."""
+_FACTS = f"""
+SELECT
+  (SELECT coalesce(max(id), 0) FROM event
+    WHERE user = ?1 AND kind IN ({", ".join(f"'{kind.value}'" for kind in _ENDING)})),
+  privilege, per_message, per_day, stamps_name, is_disabled
+FROM (SELECT 1) LEFT JOIN user ON name = ?1
+"""  # noqa: S608 - values from code only
 
 
 class AccountsReader:
@@ -27,19 +49,24 @@ class AccountsReader:
 
     async def facts(self, user: str) -> Account:
         """Return what the rules know of a user; the defaults if nothing is stored."""
-        row = self._database.read_now(
-            "SELECT privilege, per_message, per_day, stamps_name FROM user WHERE name = ?", (user,)
-        )
+        row = self._database.read_now(_FACTS, (user,))
         if row is None:
-            return Account(user)
-        privilege, per_message, per_day, stamps_name = row
+            raise AssertionError("a row that is always there")
+        ended_by, privilege, per_message, per_day, stamps_name, is_disabled = row
         return Account(
             user,
             is_privileged=privilege is not None,
             per_message=per_message,
             per_day=per_day,
             stamps_name=optional_bool(stamps_name),
+            is_disabled=bool(is_disabled),
+            ended_by=ended_by,
         )
+
+    async def newest_event(self) -> int:
+        """Return the number of the newest entry in the record; 0: there is none."""
+        row = self._database.read_now("SELECT coalesce(max(id), 0) FROM event", ())
+        return 0 if row is None else int(row[0])
 
     async def exists(self, user: str) -> bool:
         """Tell whether anything is stored of a user."""

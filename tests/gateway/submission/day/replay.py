@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from countersign.gateway.submission.desk import Accepted, Desk, Submitted
+from countersign.gateway.submission.desk import Desk
+from countersign.gateway.submission.passing import Accepted, Submitted
 from countersign.protocol.reply import Reply
 from countersign.storage.submission.entries import Front
 from tests.gateway.submission.day.traffic import Sending
