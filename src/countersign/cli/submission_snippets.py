@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from countersign.cli.naming_advice import naming_lines, saslauthd_lines
 from countersign.gateway.backend.settings import ClientInformation
 from countersign.gateway.config import Config
 
@@ -19,7 +20,7 @@ _EIGHT_BITS = """\
 _SOCKET = """\
 {mark} Whoever reaches the gateway's socket sends in any user's name: its directory lets in
 {mark} nobody but the MTA. Let /etc/tmpfiles.d/countersign-milter.conf be the following line,
-{mark} call systemd-tmpfiles --create, and then start the gateway.
+{mark} call systemd-tmpfiles --create, and then restart the gateway.
 {mark}   d {directory} {mode} countersign {group}
 """
 _PORT = """\
@@ -39,6 +40,7 @@ def postfix_milter(config: Config) -> str:
 # not be changed, and what was counted not be refused. Mail that users submit must not be rewritten
 # on its way out either (smtp_generic_maps, smtp_header_checks).
 """
+    head += naming_lines(config, "#")
     head += _about_socket(config, "#", "2750", "postfix")
     if config.milter.listen[0].startswith("unix:"):
         head += "# No chroot for these services (the second 'n'): there they would not find it.\n"
@@ -128,6 +130,7 @@ dnl --- sendmail.mc: users submit mail to Sendmail, which asks the gateway {_RUL
 dnl In place of the daemon MSA. Not INPUT_MAIL_FILTER, which would be for port 25 too: from mail
 dnl servers nobody signs in there. Certificate and key (confSERVER_CERT, confSERVER_KEY) and how
 dnl users sign in are as elsewhere in this file. With other filters, countersign comes last.
+{saslauthd_lines(config, "dnl")}\
 {_about_socket(config, "dnl", "0750", "countersign")}\
 define(`confAUTH_OPTIONS', `A p y')dnl
 define(`confMILTER_MACROS_HELO', `{{tls_version}}')dnl
