@@ -290,6 +290,26 @@ def test_users_of_dovecot_need_not_be_added_and_have_limits_all_the_same(host: H
     assert "privileged" in host.run("show", "carl")
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ('names = "local-part"', "counted as bob"),
+        ("", "not one of this server's"),
+        ('domains = ["other.example"]', "sign_in.domains"),
+    ],
+)
+def test_a_name_under_which_nobody_is_counted_is_not_locked(
+    host: Host, names: str, words: str
+) -> None:
+    host.configure(f'[sign_in]\nsource = "dovecot"\n{names}')
+    for command in (("lock", "bob@one.example", "--reason", "spam"), ("limit", "bob@one.example")):
+        more = ("--per-day", "5") if command[0] == "limit" else ()
+        assert words in host.run(*command, *more, code=1)
+    assert "no users" in host.run("list")
+    host.configure('[sign_in]\nsource = "dovecot"\ndomains = ["one.example"]')
+    host.run("lock", "bob@one.example", "--reason", "spam")
+
+
 # -- lists -----------------------------------------------------------------------------------------
 
 

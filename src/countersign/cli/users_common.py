@@ -18,6 +18,7 @@ from rich.console import Console
 from countersign.cli.common import fail, read_config
 from countersign.gateway.config import Config
 from countersign.gateway.submission.settings import SourceKind
+from countersign.rules.naming import Naming
 from countersign.rules.submission import normalise_user
 from countersign.settings.log import configure_log
 from countersign.settings.values import Log
@@ -72,7 +73,20 @@ class Users:
         found = await self.accounts.find(name)
         if found is None and self.keeps_passwords:
             fail(f"there is no user {name}: countersign users add {quote(name)}", 1)
+        if found is None and self.config.sign_in.source is SourceKind.DOVECOT:
+            self._must_be_counted(name)
         return found
+
+    def _must_be_counted(self, name: str) -> None:
+        """End the command for a name that no sign-in has: a lock on it would stop nobody."""
+        sign_in = self.config.sign_in
+        naming = Naming(sign_in.names == "local-part", frozenset(sign_in.domains))
+        try:
+            counted = naming.user(name)
+        except ValueError as error:
+            fail(f"nobody can sign in as {name}: {error} (sign_in.names, sign_in.domains)", 1)
+        if counted != name:
+            fail(f"who signs in as {name} is counted as {counted} (sign_in.names): name that", 1)
 
     async def all(self) -> dict[str, User]:
         """Return what is stored of all users, by name."""

@@ -120,6 +120,18 @@ async def test_a_session_ends_after_its_time(house: House) -> None:
     assert not await is_signed_in(mei)
 
 
+async def test_a_session_lasts_no_longer_than_a_sign_in_of_a_mail_program(tmp_path: Path) -> None:
+    made = make_house(tmp_path, sign_in={"lapse_seconds": 600}, pages={"session_seconds": 3600})
+    async with made.open() as house:
+        await house.user("mei")
+        mei = house.visitor()
+        await mei.sign_in("mei")
+        house.clock.ahead = 595
+        assert await is_signed_in(mei)
+        house.clock.ahead = 605
+        assert not await is_signed_in(mei)
+
+
 async def test_another_password_ends_the_sessions_of_the_old_one(house: House) -> None:
     mei = house.visitor()
     await mei.sign_in("mei")

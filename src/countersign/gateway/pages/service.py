@@ -61,7 +61,9 @@ async def serve(
         try:
             tls = users_context(config) if uses_tls(config) else None
             async with _sign_in(config, tables, accounts, metrics, clock) as sign_in:
-                sessions = Sessions(config.pages.session_seconds, clock)
+                # A password changed elsewhere is not heard of here: no sign-in outlasts it longer.
+                lasting = min(config.pages.session_seconds, config.sign_in.lapse_seconds)
+                sessions = Sessions(lasting, clock)
                 site = site_of(config)
                 parts = PagesParts(
                     config, site, tables, accounts, journal, sign_in, sessions, clock
