@@ -35,6 +35,19 @@ def encoded(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
+def test_who_does_not_sign_in_has_few_commands_and_who_does_has_many() -> None:
+    users = Users(max_commands_before_sign_in=6, start_tls=False)
+    users.dialogue.in_tls = True
+    assert users.feed(b"EHLO x\r\n" + b"NOOP\r\n" * 5).count(b"250 2.0.0") == 5
+    right = f"AUTH PLAIN {encoded(RIGHT)}\r\n".encode()
+    assert users.feed(right) == b"421 4.7.0 Too many commands\r\n"
+    assert users.dialogue.closed
+    users = Users(max_commands_before_sign_in=6, start_tls=False)
+    users.dialogue.in_tls = True
+    assert b"235" in users.feed(b"EHLO x\r\n" + right)
+    assert users.feed(b"NOOP\r\n" * 20).count(b"250 ") == 20
+
+
 class Users:
     """An application that takes one password, and asks for it where it was not given."""
 

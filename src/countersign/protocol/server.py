@@ -227,10 +227,16 @@ class ServerDialogue:
             self.close(BAD_LINE_ENDING)
             return None
         self.commands += 1
-        if self.settings.max_commands is not None and self.commands > self.settings.max_commands:
+        if self._has_too_many_commands():
             self.close(reply(421, "4.7.0", "Too many commands"))
             return None
         return line
+
+    def _has_too_many_commands(self) -> bool:
+        limits = [self.settings.max_commands]
+        if not self.signed_in:
+            limits.append(self.settings.max_commands_before_sign_in)
+        return any(limit is not None and self.commands > limit for limit in limits)
 
     def _is_auth_line(self) -> bool:
         if self._state is _State.EXCHANGE:

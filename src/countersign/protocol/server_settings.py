@@ -29,3 +29,5 @@ class ServerSettings:
     max_errors: int = 10
     max_commands: int | None = None
     """Command lines of one connection; None: any number."""
+    max_commands_before_sign_in: int | None = None
+    """Command lines until the client has signed in; None: any number."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from countersign.gateway.submission.passing import Accepted, Submitted
+from countersign.gateway.milter.message import MilterMessage
+from countersign.gateway.submission.passing import Accepted, Sender, Submitted
+from countersign.mail.submitted import MAX_FIELDS
+from countersign.protocol.milter.events import HeaderField
 from countersign.protocol.reply import Reply
+from countersign.rules.submission import Account, Limits
+from countersign.storage.submission.account_rows import Deed
 from countersign.storage.submission.entries import Front
 from countersign.storage.submission.tables import Lock, LockReason
 from countersign.storage.tables import TablesUnavailableError
@@ -238,6 +244,8 @@ async def test_forged_stamps_and_results_are_removed_from_the_last_on(tmp_path: 
         ((*FIELDS, (b"X-Cr", b" a\rMessage-Tracking: x")), b"x\r\n", "550 5.6.0"),
         ((*FIELDS, (b"X-Lf", b" a\nMessage-Tracking: x")), b"x\r\n", "550 5.6.0"),
         ((*FIELDS, (b" X", b" continues")), b"x\r\n", "550 5.6.0"),
+        ((*FIELDS, (b"Subject ", b" x")), b"x\r\n", "550 5.6.0"),
+        ((*FIELDS, (b"Message-Tracking\t", b" v=1; forged")), b"x\r\n", "550 5.6.0"),
         ((*FIELDS, *[(b"X-Much", b" " + b"x" * 500)] * 9), b"x\r\n", "552 5.3.4"),
     ],
 )
@@ -386,8 +394,53 @@ async def test_what_cannot_be_counted_waits(
             patch.setattr(site.submission.journal, "append", fail)
             assert code((await mta.end())[-1]) == "451 4.3.0"
         assert await site.used() == 0
-        monkeypatch.setattr(site.submission.tables, "lock_of", fail)
+        monkeypatch.setattr(site.submission.tables, "standing", fail)
         assert code(await mta.mail()) == "451 4.3.0"
+
+
+async def test_a_message_of_very_many_fields_is_refused_before_they_are_kept(
+    tmp_path: Path,
+) -> None:
+    async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
+        await mta.begin()
+        await mta.mail()
+        await mta.rcpt()
+        mta.content((*FIELDS, *[(b"a", b"")] * 60_000))
+        [decision] = await mta.end()
+        assert code(decision) == "550 5.6.0"
+        assert b"too many fields" in decision[1]
+        assert await site.used() == 0
+
+
+def test_of_too_many_fields_none_are_kept() -> None:
+    account, limits = Account("alice"), Limits()
+    sender = Sender(account, limits, 0, None, 0.0)
+    message = MilterMessage(sender, max_size=10**6, max_header=10**6)
+    for number in range(MAX_FIELDS):
+        message.add_field(HeaderField(b"a", b"a: %d\r\n" % number))
+    assert message.refusal is None
+    message.add_field(HeaderField(b"a", b"a: one more\r\n"))
+    assert message.refusal is not None
+    assert message.fields == []
+
+
+async def test_a_disabled_user_sends_nothing_through_the_mta_either(tmp_path: Path) -> None:
+    async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
+        accounts = site.submission.accounts
+        await mta.begin()
+        await accounts.set_disabled("alice", True, Deed("test", 1.0))
+        assert code(await mta.mail()) == "550 5.7.1"
+        assert await mta.mail("bob") == CONTINUE
+        await accounts.set_disabled("alice", False, Deed("test", 2.0))
+        assert (await mta.message())[-1] == CONTINUE
+
+
+async def test_an_unlock_does_not_end_the_mta_s_own_sign_ins(tmp_path: Path) -> None:
+    async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
+        await mta.begin()
+        await site.submission.tables.lock(Lock("alice", LockReason.ADMINISTRATOR, 1.0))
+        await site.submission.tables.unlock("alice", forget=True, now=time.time())
+        assert (await mta.message())[-1] == CONTINUE
 
 
 async def test_an_administrator_s_lock_holds_here_too(tmp_path: Path) -> None:

@@ -61,6 +61,21 @@ async def test_forged_stamps_go_ours_comes_and_the_signatures_hold(
         assert not any_holds(tampered, records)
 
 
+async def test_a_space_before_a_colon_goes_and_everybody_can_read_the_signatures(
+    tmp_path: Path, mta: Postfix
+) -> None:
+    odd = b"Subject : two\r\n \twords\r\nMessage-Tracking : forged\r\nX-Y\t: a : b\r\n"
+    async with submission_site(tmp_path, mta.listen) as site:
+        records = make_keys(site.config.state_directory)
+        async with client_of(site.port) as client:
+            content = b"From \t: alice@alpha.example\r\n" + odd + b"\r\nHello.\r\n"
+            assert (await client.send(RECIPIENT, content=content)).code == 250
+        [message] = await mta.wait_for_messages(1)
+    assert b"\nSubject: two\n \twords\nX-Y: a : b\n" in message
+    assert b"\nFrom: alice@alpha.example\n" in message
+    assert signatures_hold(message.replace(b"\n", b"\r\n"), records) == [True, True]
+
+
 def any_holds(message: bytes, records: dict[bytes, bytes]) -> bool:
     try:
         return any(signatures_hold(message, records))

@@ -120,6 +120,14 @@ async def test_aiosmtplib_sends_on_both_ports(tmp_path: Path, mta: Postfix) -> N
     await mta.wait_for_messages(4)
 
 
+async def test_who_does_not_sign_in_is_sent_away_however_busy(tmp_path: Path) -> None:
+    async with submission_site(tmp_path) as site, client_of(site.port, user=None) as client:
+        answers = [(await client.say("NOOP")).code for _ in range(48)]
+        assert answers == [250] * 47 + [421]
+        async with client_of(site.port) as other:
+            assert await other.codes(*["NOOP"] * 100) == [250] * 100
+
+
 async def test_a_password_in_clear_is_refused_and_counted(tmp_path: Path) -> None:
     async with submission_site(tmp_path) as site:
         async with client_of(site.port, tls=False) as client:

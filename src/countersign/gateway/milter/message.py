@@ -5,12 +5,15 @@ from __future__ import annotations
 from countersign.gateway.submission.passing import Sender
 from countersign.mail.dkim.body import BodyHasher
 from countersign.mail.lines import LineChecker
+from countersign.mail.submitted import MAX_FIELDS, TOO_MANY_FIELDS, has_space_before_colon
 from countersign.mail.trace import split_fields
 from countersign.protocol.data import ContentFault
 from countersign.protocol.milter.events import HeaderField
 from countersign.protocol.reply import Reply, reply
 
 _HEADER_TOO_BIG = reply(552, "5.3.4", "The header section is too big")
+_TOO_MANY_FIELDS = reply(550, "5.6.0", TOO_MANY_FIELDS)
+_SPACE = reply(550, "5.6.0", "A header field has a space before its colon")
 _BROKEN_FIELD = reply(550, "5.6.0", "A header field is broken")
 
 
@@ -50,12 +53,18 @@ class MilterMessage:
         if self.header_size > self._max_header:
             self.refuse(_HEADER_TOO_BIG)
             return
+        if len(self.fields) >= MAX_FIELDS:
+            self.refuse(_TOO_MANY_FIELDS)
+            return
         lines = LineChecker()
         lines.feed(field.octets)
         if lines.fault is not None:
             self._refuse_fault(lines.fault)
         elif not _is_one_field(field.octets):
             self.refuse(_BROKEN_FIELD)
+        elif has_space_before_colon(field.octets):
+            # MTAs take it out before they ask us. Where one did not, it would be signed.
+            self.refuse(_SPACE)
         else:
             self.fields.append(field)
 

@@ -16,6 +16,9 @@ from countersign.transport.tls_listener import TlsListener
 _MAX_RECIPIENTS = 10_000
 """Of one message, also for users without a limit: what a transaction may keep in memory."""
 
+_MAX_COMMANDS_BEFORE_SIGN_IN = 50
+"""Lines, those of AUTH's exchanges among them: enough for some passwords that are wrong."""
+
 
 class SubmissionService(ListeningService):
     """Takes users' mail; TLS begins with STARTTLS (RFC 6409)."""
@@ -63,6 +66,7 @@ class SubmissionService(ListeningService):
             max_message_size=self.settings.max_message_size,
             max_recipients=_MAX_RECIPIENTS,
             max_errors=self.settings.max_errors,
+            max_commands_before_sign_in=_MAX_COMMANDS_BEFORE_SIGN_IN,
         )
 
 
