@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, errors, fail, read_config
-from countersign.cli.show import console, iso_time, show_table, show_time
+from countersign.cli.show import console, iso_time, show_record, show_time
 from countersign.cli.tracking import Asked, NotAskedError, read_argument
 from countersign.gateway.config import Config
 from countersign.storage.submission.entries import Found
@@ -122,9 +122,11 @@ def _report(found: Verification, remembered: Head | None) -> list[str]:
 
 
 def _show(entries: list[Found], missing: list[tuple[Asked, str]]) -> None:
-    if entries:
-        names = ("ID", "time", "user", "recipients", "client", "octets", "by", "then")
-        show_table(names, [_row(found) for found in entries], "")
+    names = ("ID", "time", "user", "recipients", "client", "octets", "by", "then")
+    for number, found in enumerate(entries):
+        if number:
+            console.print()
+        show_record(names, _row(found))
     for one, reason in missing:
         errors.print(f"{one.id}: not found: {reason}", markup=False, highlight=False)
 

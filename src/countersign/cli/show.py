@@ -19,10 +19,20 @@ def plain(words: str) -> Text:
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[str]], if_none: str) -> None:
     """Print a table of words, or a sentence if there are no rows."""
-    table = Table(*names)
+    table = Table()
+    for name in names:
+        # Folded: what is cut off cannot be copied.
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     console.print(table if table.row_count else if_none)
+
+
+def show_record(names: Sequence[str], values: Sequence[str]) -> None:
+    """Print one thing, a line for each of its values, which any terminal has room for."""
+    width = max(len(name) for name in names)
+    for name, value in zip(names, values, strict=True):
+        console.print(plain(f"{name:{width}}  {value}"))
 
 
 def show_time(at: float) -> str:
