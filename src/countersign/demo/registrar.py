@@ -160,7 +160,8 @@ class DemoRegistrar:
             )
         file = world.key_file(host)
         file.touch(mode=0o600)
-        file.write_text(key.to_text() + "\n")
+        # In one line, as kdig -y takes it, too.
+        file.write_text(f"{key.algorithm}:{key.name}:{key.encoded}\n")
 
     def make_token(self, host: Host) -> str:
         """Make a token with which a gateway may use the registrar's API, as its owner does."""

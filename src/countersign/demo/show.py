@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -107,12 +109,12 @@ The registrar's website: {REGISTRAR_URL}   (its letters: {registrar.mail_directo
 The world stays up. Send mail into it with any client:
   as a user of a registered server, with a password:
     swaks -tls -s {ALPHA.address}:{SUBMISSION_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox} \
-      -au {users.alice.name} -ap {users.alice.password}
+-au {users.alice.name} -ap {users.alice.password}
   see what that user has sent, or as the administrator who is locked, in a browser:
-    https://{ALPHA.address}:{PAGES_PORT}  {users.alice.name} {users.alice.password}
-                             {users.administrator.name} {users.administrator.password}
-  who sent a message? Its Message-Tracking field says what to ask:
-    countersign admin trace -c {world.config_file(ALPHA)} ID
+    http://{ALPHA.address}:{PAGES_PORT}  {users.alice.name} {users.alice.password}
+                            {users.administrator.name} {users.administrator.password}
+  who sent a message that bob has got? Its file tells, or the ID in its Message-Tracking field:
+    {_program()} admin trace -c {world.config_file(ALPHA)} FILE
   as an MTA behind a gateway:
     swaks --protocol LMTP -s {ALPHA.address}:{LMTP_PORT} -f {ALPHA.mailbox} -t {BETA.mailbox}
   as anybody else, and be turned away:
@@ -120,7 +122,7 @@ The world stays up. Send mail into it with any client:
   ask the registrar's primary, as a secondary does:
     kdig {_at_primary()} AXFR {ZONE} -y "$(cat {world.key_file(BETA)})"
   see what a gateway's replica says of a host:
-    countersign registry -c {world.config_file(BETA)} show {ALPHA.name}
+    {_program()} registry -c {world.config_file(BETA)} show {ALPHA.name}
 Received mail: {world.maildir(BETA)}/new
                {world.maildir(ALPHA)}/new
 Logs:          {world.log_file(BETA)}
@@ -136,6 +138,12 @@ Stop with Ctrl-C.""",
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
+
+
+def _program() -> str:
+    """Return what calls this program from here: in a virtual environment it is not on the path."""
+    called = sys.argv[0]
+    return shlex.quote(called) if Path(called).name == "countersign" else "countersign"
 
 
 def _at_primary() -> str:
