@@ -109,11 +109,11 @@ class SignIn(Section):
     lapse_seconds: Annotated[float, Field(gt=0, le=86400)] = 3600
     """Seconds after which who stays connected must sign in again before another message."""
     names: Literal["whole", "local-part"] = "whole"
-    """How the milter and `source = "dovecot"` read a name with an @. `whole`: its domain must be \
+    """How the milter, and Dovecot as `source`, read a name with an @. `whole`: its domain must be \
 one of `domains`, and the name is counted as it is; `local-part`: whatever checks passwords drops \
 what follows the @ (saslauthd, Dovecot with %n), and so does the count."""
     domains: tuple[UserDomain, ...] = ()
-    """Domains in users' names, with `names = "whole"`: names with any other are refused. List \
+    """Domains in users' names, where `names` is `whole`: names with any other are refused. List \
 those only whose users have passwords of their own: whom one password lets in under several names \
 has the limits of each."""
     failures_window: Seconds = 3600
