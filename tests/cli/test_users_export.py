@@ -128,6 +128,32 @@ def test_what_a_list_has_changed_is_recorded_and_what_it_has_not_is_not(
     assert "imported" in other.run("show", "alice")
 
 
+def ended_by(host: Host, user: str) -> int:
+    """Return the number of the entry that ended a user's sign-ins."""
+
+    async def read() -> int:
+        accounts = Accounts(host.store)
+        found = (await accounts.facts(user)).ended_by
+        await accounts.aclose()
+        return found
+
+    return asyncio.run(read())
+
+
+def test_a_password_that_a_list_brings_ends_what_was_signed_in_with_the_old_one(
+    host: Host, other: Host
+) -> None:
+    host.add("alice")
+    file = exported(host)
+    other.run("import", str(file))
+    before = ended_by(other, "alice")
+    other.run("import", str(file), "--replace")
+    assert ended_by(other, "alice") == before
+    host.run("password", "alice", "--generate")
+    other.run("import", str(exported(host)), "--replace")
+    assert ended_by(other, "alice") > before
+
+
 def test_a_trial_replaces_nothing(host: Host, other: Host) -> None:
     host.add("alice")
     host.run("limit", "alice", "--per-day", "40")

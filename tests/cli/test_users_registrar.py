@@ -61,6 +61,28 @@ class TestPrivileges:
         host.run("remove", "alice", "--yes")
         assert registrar.users() == []
 
+    def test_that_a_list_ends_are_revoked_by_the_host_that_granted_them(
+        self,
+        host: Host,
+        registrar: Registrar,  # noqa: F811
+        tmp_path: Path,
+    ) -> None:
+        registrar.start()
+        (tmp_path / "other").mkdir()
+        other = Host(tmp_path / "other")
+        host.add("alice")
+        host.run("privilege", "alice", "--accepted", "2026-03-01")
+        [user] = registrar.users()
+        granted, ended = tmp_path / "granted.jsonl", tmp_path / "ended.jsonl"
+        host.run("export", "-o", str(granted))
+        other.run("import", str(granted))
+        assert f"registered with the number {user.id}" in other.run("show", "alice")
+        other.run("revoke", "alice")
+        other.run("export", "-o", str(ended))
+        host.run("import", str(ended), "--replace")
+        assert registrar.users() == []
+        assert "alice 0 300 50" in host.run("list")
+
     def test_wait_for_a_registrar_that_is_away(
         self,
         host: Host,
