@@ -26,8 +26,8 @@ async def test_the_clerk_registers_what_waits_and_tells_what_is_refused(
 [milter]
 enabled = true
 listen = []
-[submission.backend]
-address = "{mta.endpoint}"
+[administrator]
+mta = "{mta.endpoint}"
 [registrar]
 url = "{registrar.url}"
 token_file = "{registrar.token_file}"
