@@ -61,7 +61,9 @@ async def test_what_another_process_changes_is_seen_by_the_next_look(
         "asyncio.run(main())\n"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path / "submission"], check=True)
-    assert await accounts.facts("alice") == Account("alice", False, 7, 70, True)
+    facts = await accounts.facts("alice")
+    # The fourth entry of the record is the one that ends sign-ins.
+    assert facts == Account("alice", False, 7, 70, True, is_disabled=True, ended_by=4)
     credentials = await accounts.credentials("alice")
     assert credentials is not None and credentials.is_disabled
     assert credentials.scram is not None and credentials.scram.salt == b"salt"
