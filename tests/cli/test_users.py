@@ -184,6 +184,31 @@ def test_nothing_is_unlocked_by_a_removal_where_the_password_goes_on_working(
     assert "alice 290 300 50 locked: limit" in host.run("list", "--locked")
 
 
+def test_whom_the_mta_lets_in_needs_not_be_added(host: Host) -> None:
+    host.configure("[milter]\nenabled = true")
+    assert "may send" in host.run("show", "alice")
+    host.run("limit", "alice", "--per-day", "100")
+    host.run("lock", "bob", "--reason", "stolen")
+    assert "bob 0 300 50 locked" in host.run("list")
+    host.run("unlock", "bob")
+    host.lock_by_limit("carol")
+    assert "carol 290 300 50 locked: limit" in host.run("list")
+    assert "the MTA" in host.run("remove", "dora", "--yes", code=1)
+
+
+def test_whom_the_mta_lets_in_has_no_password_here_unless_he_is_added(host: Host) -> None:
+    host.configure("[milter]\nenabled = true")
+    assert "there is no user" in host.run("password", "alice", "--generate", code=1)
+    assert "there is no user" in host.run("administrator", "alice", "on", code=1)
+
+
+def test_a_name_that_the_milter_refuses_is_not_locked_as_if_that_stopped_anybody(
+    host: Host,
+) -> None:
+    host.configure("[milter]\nenabled = true")
+    assert "sign_in.domains" in host.run("lock", "a@b.example", "--reason", "x", code=1)
+
+
 def test_a_removal_says_who_can_still_send(host: Host) -> None:
     host.configure('[sign_in]\nsource = "dovecot"')
     host.run("limit", "alice", "--per-day", "100")

@@ -114,7 +114,7 @@ def set_password(
     async def work(users: Users) -> None:
         if not users.keeps_passwords:
             not_here(users.config)
-        await users.must_exist(user)
+        await users.must_exist(user, to_sign_in=True)
         from countersign.gateway.submission.passwords import make_credentials
 
         password = _new_password(user, users, password_stdin, generate, weak)

@@ -124,7 +124,7 @@ def set_administrator(
     user = checked_name(name)
 
     async def work(users: Users) -> None:
-        await users.must_exist(user)
+        await users.must_exist(user, to_sign_in=True)
         await users.accounts.set_administrator(user, may is OnOff.ON, deed())
         users.hint_at_farm()
 

@@ -68,12 +68,21 @@ class Users:
         """Whether users and their passwords are kept here, not by Dovecot or a directory."""
         return self.config.sign_in.source is SourceKind.LOCAL
 
-    async def must_exist(self, name: str) -> User | None:
-        """Return what is stored of a user; ends the command if there is none where all must be."""
+    @property
+    def knows_all(self) -> bool:
+        """Whether only who is stored here can send: nobody else lets users in (the MTA, milter)."""
+        return self.keeps_passwords and not self.config.milter.enabled
+
+    async def must_exist(self, name: str, *, to_sign_in: bool = False) -> User | None:
+        """Return what is stored of a user; ends the command if there is none where all must be.
+
+        to_sign_in: whether it is about a password that is kept here, if passwords are.
+        """
         found = await self.accounts.find(name)
-        if found is None and self.keeps_passwords:
+        must_be_here = self.keeps_passwords if to_sign_in else self.knows_all
+        if found is None and must_be_here:
             fail(f"there is no user {name}: countersign users add {quote(name)}", 1)
-        if found is None and self.config.sign_in.source is SourceKind.DOVECOT:
+        if found is None and self.config.sign_in.source is not SourceKind.LDAP:
             self._must_be_counted(name)
         return found
 

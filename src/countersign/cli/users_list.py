@@ -37,8 +37,8 @@ def list_users(
 ) -> None:
     """List users: recipients of the last 24 hours, limits, locks, privileges.
 
-    Where passwords are kept by Dovecot or a directory, those are listed of whom something is
-    stored here: who has sent, is locked, or has limits of his own.
+    Where others let users in (Dovecot, a directory; the MTA, with the milter), those are listed of
+    whom something is stored here: who has sent, is locked, or has limits of his own.
 
     Example: countersign users list --locked
     """
@@ -48,7 +48,7 @@ def list_users(
         stored = await users.all()
         used = {one.user: one.recipients for one in await users.tables.top(now, _MANY)}
         locks = {one.user: one for one in await users.tables.locks()}
-        others = set() if users.keeps_passwords else (used.keys() | locks.keys())
+        others = set() if users.knows_all else (used.keys() | locks.keys())
         table = Table(box=None)
         table.add_column("user", overflow="fold")
         for title in ("in 24 hours", "per day", "per message", "state"):

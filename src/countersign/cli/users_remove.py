@@ -52,11 +52,12 @@ def remove_user(
 
 
 def _nobody(users: Users, user: str) -> str:
-    if users.keeps_passwords:
+    if users.knows_all:
         return f"there is no user {user}"
+    where = "the MTA" if users.keeps_passwords else users.config.sign_in.source
     return (
-        f"nothing is stored here of {user}; whoever has a password at "
-        f"{users.config.sign_in.source} may send, unless locked: "
+        f"nothing is stored here of {user}; whoever has a password at {where} may send, "
+        "unless locked: "
         f'countersign users lock {quote(user)} --reason "…"'
     )
 
@@ -66,7 +67,7 @@ async def _say_what_stays(users: Users, user: str) -> None:
     from countersign.storage.submission.tables import LockReason
 
     config = users.config
-    is_elsewhere = not users.keeps_passwords or config.milter.enabled
+    is_elsewhere = not users.knows_all
     words = "What was stored here of {} is removed." if is_elsewhere else "{} is removed."
     console.print(words.format(user), markup=False)
     lock = await users.tables.lock_of(user)
