@@ -424,6 +424,16 @@ def test_of_too_many_fields_none_are_kept() -> None:
     assert message.fields == []
 
 
+async def test_the_log_names_neither_the_user_nor_the_client_s_address(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
+            await mta.begin()
+            assert (await mta.message())[-1] == CONTINUE
+    assert [line["recipients"] for line in lines if line["event"] == "message"] == [1]
+    assert "alice" not in repr(lines)
+    assert "192.0.2.1" not in repr(lines)
+
+
 async def test_a_disabled_user_sends_nothing_through_the_mta_either(tmp_path: Path) -> None:
     async with milter_site(tmp_path) as site, mta_of(site.port) as mta:
         accounts = site.submission.accounts

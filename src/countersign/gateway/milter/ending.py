@@ -81,11 +81,11 @@ class Ending:
             # The MTA is gone, or is not told: without an answer it passes nothing on.
             await asyncio.shield(self._take_back(asking))
             raise
+        # Neither user nor address: the tracking ID leads to them, for those who may know.
         log.info(
             "message",
             id=accepted.id,
             queue_id=queue_id,
-            client=self._client_address,
             recipients=message.recipients,
             size=message.size,
         )
