@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from countersign.rules.submission import DAY
-from countersign.storage.submission import sign_ins
+from countersign.rules.submission import DAY, Account
+from countersign.storage.submission import account_database, local, local_locks, sign_ins
+from countersign.storage.submission.accounts import Accounts
 from countersign.storage.submission.opening import open_submission_tables
+from countersign.storage.submission.sqlite_file import connect
 from countersign.storage.submission.tables import (
     Counted,
     Failures,
@@ -392,3 +394,18 @@ async def test_another_process_finds_what_was_counted(where: str, tmp_path: Path
     assert await second.used(USER, NOW) == 3
     assert await second.locks() == [lock]
     await second.aclose()
+
+
+async def test_files_of_the_first_version_are_brought_up_to_date(tmp_path: Path) -> None:
+    for name, schema in (("counts.db", local.SCHEMA), ("users.db", account_database.SCHEMA)):
+        first = connect(tmp_path / name, schema[:1], synchronous="FULL", busy_timeout=1)
+        assert first.execute("PRAGMA user_version").fetchone() == (1,)
+        if name == "counts.db":
+            local_locks.add(first, Lock(USER, LockReason.ADMINISTRATOR, NOW))
+        first.close()
+    tables, accounts = open_submission_tables("", tmp_path), Accounts(tmp_path)
+    assert await tables.unlock(USER, forget=False, now=NOW + 1)
+    assert await tables.standing(USER, NOW) == Standing(None, 0, NOW + 1)
+    assert await accounts.facts(USER) == Account(USER)
+    await accounts.aclose()
+    await tables.aclose()

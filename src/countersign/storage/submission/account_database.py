@@ -19,7 +19,7 @@ from countersign.storage.tables import TablesUnavailableError
 
 _Result = TypeVar("_Result")
 _BUSY_SECONDS: Final = 20.0
-_SCHEMA: Final[Schema] = (
+SCHEMA: Final[Schema] = (
     (
         """
 CREATE TABLE user (
@@ -71,7 +71,7 @@ class UserDatabase:
     def __init__(self, directory: Path) -> None:
         """directory: made if it is not there. Raises :class:`TablesUnavailableError`."""
         self.path = directory / "users.db"
-        self._batches = Batches(self.path, _SCHEMA, busy_timeout=_BUSY_SECONDS)
+        self._batches = Batches(self.path, SCHEMA, busy_timeout=_BUSY_SECONDS)
         self._reader: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -132,7 +132,7 @@ class UserDatabase:
         return self._reader
 
     def _connect(self) -> sqlite3.Connection:
-        return connect(self.path, _SCHEMA, synchronous="FULL", busy_timeout=_BUSY_SECONDS)
+        return connect(self.path, SCHEMA, synchronous="FULL", busy_timeout=_BUSY_SECONDS)
 
     def _close_reader(self) -> None:
         if self._reader is not None:
