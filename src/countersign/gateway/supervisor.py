@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from countersign.gateway.child import Child
+from countersign.gateway.claim import claimed
 from countersign.gateway.clerk.wanted import is_clerk_wanted
 from countersign.gateway.config import Config
 from countersign.gateway.metrics import (
@@ -61,13 +62,15 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises :class:`SupervisorError`."""
+        with claimed(self._config.state_directory):
+            await self._run()
+
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._start_reload)
         prepare_directory(self._metrics_directory)
-        pid_file = self._config.state_directory / "supervisor.pid"
-        pid_file.write_text(f"{os.getpid()}\n")
         stop_metrics = self._serve_metrics()
         try:
             self._sockets.bind_all(self._config, self.worker_count)
@@ -83,7 +86,6 @@ class Supervisor:
             await self._stop_children()
             self._sockets.close()
             stop_metrics()
-            pid_file.unlink(missing_ok=True)
             log.info("stopped")
 
     @property
