@@ -20,7 +20,19 @@ def test_the_mta_behind_and_the_keys_are_looked_at(tmp_path: Path) -> None:
     assert code == 1
     assert "administrator.mta 127.0.0.1:1 does not answer" in words
     assert "letters to the administrator wait for it" in words
+    assert "no key signs users' mail: countersign keys make, then publish --by-hand" in words
+    text += '[registrar]\nurl = "https://registrar.example"\ntoken_file = "/nowhere"\n'
+    words = run("check", "config", configured(tmp_path, text))[1]
     assert "no key signs users' mail: countersign keys rotate" in words
+
+
+def test_a_dovecot_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = "[receiving]\nenabled = false\n[submission]\nenabled = true\n"
+    text += f'[sign_in]\nsource = "dovecot"\n[sign_in.dovecot]\nsocket = "{tmp_path}/none"\n'
+    code, words = run("check", "config", configured(tmp_path, text))
+    assert code == 1
+    assert f"sign_in.dovecot.socket: Dovecot at {tmp_path}/none: " in words
+    assert "unix_listener auth-client" in words
 
 
 async def test_with_both_there_is_nothing_to_say(tmp_path: Path) -> None:

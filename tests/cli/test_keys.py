@@ -157,6 +157,7 @@ def test_without_a_registrar_the_commands_say_what_to_configure(operator: Operat
     assert "registrar.url" in operator("publish", code=1)
     assert operator.states() == [KeyState.MADE] * 2
     assert "no registrar is configured" in operator("rotate", code=1)
+    assert "--by-hand" in operator("publish", code=1)
     assert "there is no such key" in operator("retire", "none", code=1)
     operator("activate", code=1)
 

@@ -9,6 +9,9 @@ from countersign.gateway.clerk.posting import mta_for_letters
 from countersign.gateway.config import Config
 from countersign.gateway.submission.key_file import KeyStoreError
 from countersign.gateway.submission.keys import KeyStore, key_directory
+from countersign.gateway.submission.settings import Dovecot, SourceKind
+from countersign.gateway.submission.sources.dovecot_link import DovecotLink
+from countersign.gateway.submission.sources.interface import SourceUnavailableError
 from countersign.transport.conversation import ConversationError, connect
 
 _LOOPBACK = ("127.0.0.1", "[::1]")
@@ -30,13 +33,34 @@ def submission_warnings(config: Config) -> list[str]:
     warnings = []
     if config.submission.enabled:
         warnings += backend_warnings("submission.backend", config.submission.backend)
-    warnings += _about_letters(config) + _about_milter(config)
+    warnings += _about_passwords(config) + _about_letters(config) + _about_milter(config)
     try:
         if not KeyStore(key_directory(config.state_directory)).signing_keys():
-            warnings.append("no key signs users' mail: countersign keys rotate")
+            command = "rotate" if config.registrar.url else "make, then publish --by-hand, activate"
+            warnings.append(f"no key signs users' mail: countersign keys {command}")
     except (KeyStoreError, OSError) as error:
         warnings.append(f"signing keys: {error}")
     return warnings
+
+
+def _about_passwords(config: Config) -> list[str]:
+    sign_in = config.sign_in
+    if sign_in.source is not SourceKind.DOVECOT:
+        return []
+    try:
+        asyncio.run(_ask_dovecot(sign_in.dovecot))
+    except SourceUnavailableError as error:
+        return [
+            f"sign_in.dovecot.socket: {error}; nobody can sign in. Dovecot makes it where its "
+            "service auth has a unix_listener auth-client, which the gateway's user must be let at"
+        ]
+    return []
+
+
+async def _ask_dovecot(settings: Dovecot) -> None:
+    link = DovecotLink(settings.timeout)
+    await link.open(settings.socket)
+    link.close()
 
 
 def _about_letters(config: Config) -> list[str]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from countersign.cli.common import fail, read_config
 from countersign.gateway.config import Config
 from countersign.gateway.registrar_link.client import RegistrarClient
-from countersign.gateway.registrar_link.errors import RegistrarError
+from countersign.gateway.registrar_link.errors import NotLinkedError, RegistrarError
 from countersign.gateway.submission.key_file import KeyState, KeyStoreError, StoredKey
 from countersign.gateway.submission.key_publishing import (
     Seen,
@@ -42,6 +42,8 @@ def opened(config: Path, *, create: bool = False) -> Iterator[KeyStore]:
         yield KeyStore(key_directory(state_directory))
     except OSError as error:
         fail(f"countersign keys: {state_directory}: {error.strerror}", 1)
+    except NotLinkedError as error:
+        fail(f"countersign keys: {error}; or see to the DNS yourself, and give --by-hand", 1)
     except (KeyStoreError, RegistrarError) as error:
         fail(f"countersign keys: {error}", 1)
 

@@ -109,7 +109,10 @@ class Rotation:
                 raise KeyStoreError(f"not in the DNS after a day: {_WORDS[seen]}")
             return _WORDS[seen]
         if self.registrar is None:
-            raise KeyStoreError("no registrar is configured: set registrar.url and token_file")
+            raise KeyStoreError(
+                "no registrar is configured: set registrar.url and token_file, or put the keys "
+                "into the DNS yourself: countersign keys publish --by-hand"
+            )
         work = publish_key if step.kind is StepKind.PUBLISH else revoke_key
         await work(self.store, key, self.registrar, now)
         return ""
