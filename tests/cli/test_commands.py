@@ -71,6 +71,16 @@ def test_any_text_is_a_configuration_or_a_clear_error(text: str) -> None:
         assert error.faults
 
 
+def test_submitted_mail_goes_to_a_port_of_its_own_whatever_else_is_said_of_it() -> None:
+    example = gateway_example()
+    shown = example[example.index("[submission.backend]") :]
+    assert shown.index("127.0.0.1:10587") < shown.index("[milter]")
+    text = example + '\n[submission.backend]\nclient_information = "proxy"\n'
+    config = parse_config(text.replace("[submission.backend]\n", "", 1), Config)
+    assert config.submission.backend.address == "127.0.0.1:10587"
+    assert config.receiving.backend.address == "127.0.0.1:10025"
+
+
 def test_the_printed_example_is_a_valid_configuration() -> None:
     assert parse_config(gateway_example(), Config).hostname == "mail.example.org"
     # Also with every commented default in force, but those that have no text form.

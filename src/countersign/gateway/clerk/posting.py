@@ -29,7 +29,7 @@ class LetterRefusedError(Exception):
 
 def mta_for_letters(config: Config) -> tuple[str, Backend]:
     """Return the setting that names the MTA which takes letters, and the MTA."""
-    backends = []
+    backends: list[tuple[str, Backend]] = []
     if config.submission.enabled:
         backends.append(("submission.backend", config.submission.backend))
     if config.receiving.enabled and config.receiving.backend.kind is BackendKind.SMTP:

@@ -161,6 +161,13 @@ class Stamp(Section):
     """Days that the journal keeps what a tracking stamp leads back to."""
 
 
+class SubmissionBackend(Backend):
+    """Where submitted mail is handed over: an MTA, by SMTP."""
+
+    address: Endpoint = "127.0.0.1:10587"
+    """The MTA's listener; not that of `receiving.backend`."""
+
+
 class Submission(Section):
     """The listener that users' mail programs connect to (DESIGN §5, RFC 6409, RFC 8314)."""
 
@@ -188,7 +195,7 @@ class Submission(Section):
     """Octets in a message's header section."""
     max_errors: Annotated[int, Field(ge=1)] = 10
     """Bad commands after which the connection is closed."""
-    backend: Backend = Backend(address="127.0.0.1:10587")
+    backend: SubmissionBackend = SubmissionBackend()
     """The MTA that takes submitted mail."""
 
     @model_validator(mode="after")
