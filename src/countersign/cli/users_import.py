@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from countersign.storage.submission.account_rows import NewUser
 
 _MAX_SHOWN = 50
-_EXISTS = "there is a user of this name already"
+_EXISTS = "there is a user of this name already (--skip-existing, --replace)"
 
 
 class Form(StrEnum):
@@ -168,7 +168,8 @@ def _show_faults(faults: Sequence[RowFault]) -> None:
     for fault in shown[:_MAX_SHOWN]:
         errors.print(f"line {fault.line}: {fault.words}", style="red", markup=False)
     more = f", {len(faults) - _MAX_SHOWN} more" if len(faults) > _MAX_SHOWN else ""
-    fail(f"{len(faults)} lines cannot be taken{more}; nobody is added", 1)
+    lines = "1 line" if len(faults) == 1 else f"{len(faults)} lines"
+    fail(f"{lines} cannot be taken{more}; nobody is added", 1)
 
 
 def _hashed(rows: Sequence[ReadRow], iterations: int) -> list[NewUser]:

@@ -227,7 +227,8 @@ def _checked(*, values: dict[str, str] | None = None, line_json: str = "") -> Us
         where = ".".join(str(part) for part in found["loc"])
         if found["type"] == "extra_forbidden":
             return "there is a field that is not known"
-        return f"{where}: {found['msg']}" if where else str(found["msg"])
+        words = str(found["msg"]).removeprefix("Value error, ")
+        return f"{where}: {words}" if where else words
 
 
 def _privilege(part: PrivilegePart | None) -> Privilege | None:
