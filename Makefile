@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test lint bench bench-pages bench-registry bench-certification bench-submission format lock docs clean
+.PHONY: help venv run test lint bench bench-pages bench-registry bench-certification bench-submission format lock docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,6 +18,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
+
+venv: $(READY) ## put the program into .venv, to be called as .venv/bin/countersign
 
 run: $(READY) ## run the demo world, and keep it up
 	$(BIN)/countersign demo --keep
