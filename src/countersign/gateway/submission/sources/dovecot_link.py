@@ -80,6 +80,8 @@ class DovecotLink:
 
     def close(self) -> None:
         """Close the connection; who waits for an answer is told that there is none."""
+        # An end of our own making is no news.
+        self.is_open = False
         self._end("the connection was closed")
         if self._reading is not None:
             self._reading.cancel()
