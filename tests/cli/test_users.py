@@ -220,7 +220,7 @@ def test_a_removal_says_who_can_still_send(host: Host) -> None:
 def test_who_may_sign_in_and_who_may_see_the_administrators_page(host: Host) -> None:
     host.add("alice")
     host.run("disable", "alice")
-    host.run("administrator", "alice", "on")
+    assert "alice may see the" in host.run("administrator", "alice", "on")
     assert "disabled, administrator" in host.run("list")
     host.run("enable", "alice")
     host.run("administrator", "alice", "off")
@@ -229,7 +229,7 @@ def test_who_may_sign_in_and_who_may_see_the_administrators_page(host: Host) -> 
 
 def test_a_name_is_stamped_but_never_that_of_a_privileged_user(host: Host) -> None:
     host.add("alice")
-    host.run("stamp", "alice", "on")
+    assert "the name is stamped" in host.run("stamp", "alice", "on")
     assert "name on the stamp yes" in host.run("show", "alice")
     host.run("privilege", "alice", "--accepted", "2026-03-01")
     assert "never that of a privileged user" in host.run("show", "alice")

@@ -95,6 +95,9 @@ def set_stamping(
         await users.accounts.set_stamping(user, stamps, deed())
         if (await users.accounts.facts(user)).is_privileged:
             console.print("Noted; but the name of a privileged user is never stamped.")
+        else:
+            how = {True: "is stamped", False: "is not stamped", None: "follows stamp.user"}[stamps]
+            console.print(f"{user}: the name {how}.", markup=False)
         users.hint_at_farm()
 
     with_users(config, work)
@@ -126,6 +129,8 @@ def set_administrator(
     async def work(users: Users) -> None:
         await users.must_exist(user, to_sign_in=True)
         await users.accounts.set_administrator(user, may is OnOff.ON, deed())
+        words = "may" if may is OnOff.ON else "may not"
+        console.print(f"{user} {words} see the administrator's page.", markup=False)
         users.hint_at_farm()
 
     with_users(config, work)
