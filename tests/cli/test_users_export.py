@@ -154,6 +154,23 @@ def test_a_password_that_a_list_brings_ends_what_was_signed_in_with_the_old_one(
     assert ended_by(other, "alice") > before
 
 
+def test_users_whom_the_mta_lets_in_reach_another_host_those_who_are_disabled_too(
+    host: Host, other: Host
+) -> None:
+    for one in (host, other):
+        one.configure("[milter]\nenabled = true")
+    host.run("limit", "alice", "--per-day", "40")
+    host.run("limit", "bob", "--per-day", "50")
+    host.run("disable", "alice")
+    other.run("import", str(exported(host)))
+    assert exported(other).read_text() == exported(host).read_text()
+    host.run("enable", "alice")
+    host.run("disable", "bob")
+    other.run("import", str(exported(host)), "--replace")
+    assert record(other, "bob")[0].details == {"changed": "is_disabled"}
+    assert exported(other).read_text() == exported(host).read_text()
+
+
 def test_a_trial_replaces_nothing(host: Host, other: Host) -> None:
     host.add("alice")
     host.run("limit", "alice", "--per-day", "40")

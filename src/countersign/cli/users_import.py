@@ -75,7 +75,7 @@ def import_users(
     async def work(users: Users) -> None:
         from countersign.gateway.submission.user_rows import RowFault
 
-        found = _read(file, chosen, users.keeps_passwords)
+        found = _read(file, chosen, users.knows_all)
         faults = [one for one in found if isinstance(one, RowFault)]
         rows = [one for one in found if not isinstance(one, RowFault)]
         known = set(await users.all())

@@ -128,9 +128,6 @@ class ReadRow:
         row = self.row
         if credentials is None and self.argon2_hash:
             credentials = Credentials(self.argon2_hash, self.scram)
-        if credentials is not None:
-            made = credentials
-            credentials = Credentials(made.argon2_hash, made.scram, row.is_disabled)
         return NewUser(
             name=row.name,
             credentials=credentials,
@@ -138,6 +135,7 @@ class ReadRow:
             per_day=row.per_day,
             stamps_name=row.stamps_name,
             is_administrator=row.is_administrator,
+            is_disabled=row.is_disabled,
             privilege=_privilege(row.privilege),
         )
 
@@ -147,7 +145,8 @@ def read_rows(
 ) -> Iterator[ReadRow | RowFault]:
     """Read a list: users who can be taken, and faults with their line numbers.
 
-    lines: with their ends, at most MAX_LINE long. needs_password: passwords are kept here.
+    lines: with their ends, at most MAX_LINE long. needs_password: nobody is let in without one
+    that is kept here.
     """
     seen: dict[str, int] = {}
     for number, (line, row) in enumerate(_rows(lines, form)):

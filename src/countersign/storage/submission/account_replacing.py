@@ -29,7 +29,7 @@ from countersign.storage.submission.orders import queue_revocation
 
 PASSWORD: Final = "password"  # noqa: S105 - the name of a field
 PRIVILEGE: Final = "privilege"
-_PLAIN_FIELDS: Final = ("per_message", "per_day", "stamps_name", "is_administrator")
+_PLAIN_FIELDS: Final = ("per_message", "per_day", "stamps_name", "is_administrator", "is_disabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Replacement:
 
     user: NewUser
     says: frozenset[str]
-    """Fields of `NewUser`, 'password' and 'is_disabled' that hold; what is left out stays."""
+    """Fields of `NewUser`, and 'password', that hold; what is left out stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,6 @@ def _replace(connection: sqlite3.Connection, held: User, one: Replacement, deed:
     if _replace_password(connection, one):
         fields.append(PASSWORD)
     wanted: dict[str, int | None] = {name: getattr(one.user, name) for name in _PLAIN_FIELDS}
-    if one.user.credentials is not None:
-        wanted["is_disabled"] = one.user.credentials.is_disabled
     values = {
         name: value
         for name, value in wanted.items()

@@ -82,6 +82,8 @@ class NewUser:
     per_day: int | None = None
     stamps_name: bool | None = None
     is_administrator: bool = False
+    is_disabled: bool = False
+    """May not sign in nor send, wherever the password is kept."""
     privilege: Privilege | None = None
     """From another host of a farm, whose registration it stays."""
 

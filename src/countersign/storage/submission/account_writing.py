@@ -152,13 +152,14 @@ def insert_user(connection: sqlite3.Connection, user: NewUser, deed: Deed) -> No
     """Add a user. Raises :class:`UserError`."""
     if find_user(connection, user.name) is not None:
         raise UserError(f"there is a user {user.name} already")
-    is_disabled = user.credentials is not None and user.credentials.is_disabled
+    credentials = user.credentials
+    is_disabled = user.is_disabled or (credentials is not None and credentials.is_disabled)
     connection.execute(
         "INSERT INTO user (argon2_hash, scram_salt, scram_stored_key, scram_server_key,"
         " scram_iterations, name, is_disabled, is_administrator, per_message, per_day,"
         " stamps_name, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *credential_columns(user.credentials),
+            *credential_columns(credentials),
             user.name,
             is_disabled,
             user.is_administrator,
