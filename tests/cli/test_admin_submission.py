@@ -211,3 +211,20 @@ def test_locks_and_failures_are_shown_and_names_harm_no_terminal(
     assert "?[31m[bold]x?" in text
     assert "\x1b" not in text
     assert json.loads(run("failures", "--json", "-c", config)[1])[0]["network"] == "192.0.2.1"
+
+
+def test_a_user_who_failed_too_often_is_pardoned_however_the_name_is_spelled(
+    config: str, tmp_path: Path
+) -> None:
+    async def fill() -> None:
+        tables = LocalSubmissionTables(tmp_path / "state" / "submission")
+        for _ in range(2):
+            await tables.failed(SignInFailure(NOW, "ann", "192.0.2.1", "password"))
+        await tables.aclose()
+
+    asyncio.run(fill())
+    assert run("pardon", "ANN", "-c", config) == (0, "2 failed sign-ins of ANN count no more.\n")
+    code, text = run("pardon", "ann", "-c", config)
+    assert code == 1
+    assert "see countersign admin failures" in text
+    assert len(json.loads(run("failures", "--json", "-c", config)[1])) == 2

@@ -27,6 +27,7 @@ app.command()(admin_journal.trace)
 app.add_typer(admin_journal.app, name="journal")
 app.command()(admin_submission.locks)
 app.command()(admin_submission.failures)
+app.command()(admin_submission.pardon)
 console = Console()
 _Result = TypeVar("_Result")
 

@@ -11,6 +11,7 @@ import typer
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.cli.show import iso_time, show_table, show_time
+from countersign.rules.sign_in import counted_name
 from countersign.storage.submission.opening import open_submission_tables
 from countersign.storage.submission.tables import Lock, LockReason, SubmissionTables
 from countersign.storage.tables import TablesUnavailableError
@@ -65,6 +66,23 @@ def failures(
         return
     shown = [(show_time(one.at), one.user, one.network, one.reason) for one in found]
     show_table(("time", "user", "network", "reason"), shown, "No sign-in has failed.")
+
+
+def pardon(
+    user: Annotated[str, typer.Argument(metavar="USER", help="As admin failures shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Let a user sign in again at once: what has failed so far counts no more.
+
+    For one whose mail program went on trying with an old password. Somebody else's guesses at
+    the account are forgiven, too; the list of failures keeps them all.
+
+    Example: countersign admin pardon alice
+    """
+    count = _with_tables(config, lambda tables: tables.pardon(counted_name(user)))
+    if not count:
+        fail(f"no failed sign-in of {user} counts: see countersign admin failures", 1)
+    typer.echo(f"{count} failed sign-in{'' if count == 1 else 's'} of {user} count no more.")
 
 
 def _why(lock: Lock) -> str:

@@ -284,6 +284,20 @@ async def test_what_was_refused_without_a_look_is_shown_and_not_counted(
     assert await tables.recent_failures() == [failure(reason=reason)]
 
 
+async def test_failures_that_are_pardoned_count_no_more_and_are_still_shown(
+    tables: SubmissionTables,
+) -> None:
+    for number, user in enumerate((USER, USER, "bob")):
+        await tables.failed(failure(NOW + number, user=user))
+    assert await tables.pardon(USER) == 2
+    assert await tables.pardon(USER) == 0
+    found = await tables.failures(USER, NETWORK, NOW - 10)
+    assert found == Failures(of_network=1, of_account=0, of_account_there=0, is_known=False)
+    assert [one.user for one in await tables.recent_failures()] == ["bob", USER, USER]
+    await tables.failed(failure(NOW + 9))
+    assert (await tables.failures(USER, NETWORK, NOW - 10)).of_account_there == 1
+
+
 async def test_the_newest_failures_come_first(tables: SubmissionTables) -> None:
     for number in range(5):
         await tables.failed(failure(NOW + number))

@@ -44,6 +44,7 @@ ASKED: dict[str, Callable[[SubmissionTables], Awaitable[object]]] = {
     "failed": lambda tables: tables.failed(SignInFailure(NOW, "ann", "192.0.2.1", "password")),
     "failures": lambda tables: tables.failures("ann", "192.0.2.1", NOW),
     "recent_failures": lambda tables: tables.recent_failures(),
+    "pardon": lambda tables: tables.pardon("ann"),
     "signed_in": lambda tables: tables.signed_in("ann", "192.0.2.1", NOW),
     "sweep": lambda tables: tables.sweep(NOW),
 }

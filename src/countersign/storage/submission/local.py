@@ -108,6 +108,10 @@ class LocalSubmissionTables:
         """Return the newest failures, newest first."""
         return await self._batches.read(lambda database: sign_ins.recent(database, limit))
 
+    async def pardon(self, user: str) -> int:
+        """Count an account's failures no more; return how many."""
+        return await self._batches.write(lambda database: sign_ins.pardon(database, user))
+
     async def signed_in(self, user: str, network: str, now: float) -> None:
         """Note a sign-in that succeeded."""
         if not await self._batches.read(

@@ -117,6 +117,13 @@ def count_failures(database: sqlite3.Connection, user: str, network: str, since:
     )
 
 
+def pardon(database: sqlite3.Connection, user: str) -> int:
+    """Count an account's failures no more; return how many."""
+    return database.execute(
+        "UPDATE failures SET is_counted = 0 WHERE user = ? AND is_counted = 1", (cut_name(user),)
+    ).rowcount
+
+
 def recent(database: sqlite3.Connection, limit: int) -> list[SignInFailure]:
     """Return the newest failures, newest first."""
     rows = database.execute(

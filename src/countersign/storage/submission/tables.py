@@ -161,6 +161,9 @@ class SubmissionTables(Protocol):
     async def recent_failures(self, limit: int = 100) -> list[SignInFailure]:
         """Return the newest failures, newest first."""
 
+    async def pardon(self, user: str) -> int:
+        """Count an account's failures no more; return how many. They are still to be seen."""
+
     async def signed_in(self, user: str, network: str, now: float) -> None:
         """Note a sign-in that succeeded: the network is known for 90 days."""
 

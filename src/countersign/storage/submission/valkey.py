@@ -193,6 +193,11 @@ class ValkeySubmissionTables:
         with _translated():
             return await self._sign_ins.recent(limit)
 
+    async def pardon(self, user: str) -> int:
+        """Count an account's failures no more; return how many."""
+        with _translated():
+            return await self._sign_ins.pardon(user)
+
     async def signed_in(self, user: str, network: str, now: float) -> None:
         """Note a sign-in that succeeded."""
         with _translated():

@@ -173,6 +173,23 @@ return 1
 )
 """Key: the prefix of failures. When there are too many, one goes: see sign_ins.add_failure."""
 
+PARDON_FAILURES = (
+    _FAILURES
+    + """
+local ids = redis.call('ZRANGE', prefix .. ':user:' .. ARGV[1], 0, -1)
+for _, id in ipairs(ids) do
+  local failure = cjson.decode(redis.call('HGET', details, id))
+  for _, place in ipairs(places(failure)) do redis.call('ZREM', place, id) end
+  failure.is_counted = false
+  redis.call('HSET', details, id, cjson.encode(failure))
+  local at = redis.call('ZSCORE', all, id)
+  for _, place in ipairs(places(failure)) do redis.call('ZADD', place, at, id) end
+end
+return #ids
+"""
+)
+"""Key: the prefix of failures. Argument: the account whose failures count no more."""
+
 SWEEP_FAILURES = (
     _FAILURES
     + """

@@ -32,6 +32,7 @@ class ValkeySignIns:
         self._known = f"{prefix}known:"
         self._users = f"{prefix}known-users"
         self._add = client.register_script(scripts.ADD_FAILURE)
+        self._pardon = client.register_script(scripts.PARDON_FAILURES)
         self._sweep_failures = client.register_script(scripts.SWEEP_FAILURES)
         self._know = client.register_script(scripts.KNOW)
         self._sweep_known = client.register_script(scripts.SWEEP_KNOWN)
@@ -71,6 +72,10 @@ class ValkeySignIns:
             SignInFailure(float(row["at"]), row["user"], row["network"], row["reason"])
             for row in found
         ]
+
+    async def pardon(self, user: str) -> int:
+        """Count an account's failures no more; return how many."""
+        return int(await self._pardon(keys=[self._failures], args=[cut_name(user)]))
 
     async def signed_in(self, user: str, network: str, now: float) -> None:
         """Note a sign-in that succeeded."""
