@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from countersign.gateway.clerk.service import keep_running
@@ -83,6 +84,42 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_and_neither_when_mail_go
     assert await look(upkeep) == (1, False), "time does go on"
     await stores.journal.append(entry("alice", 3, clocks.now, "192.0.2.1"))
     assert await look(upkeep_with(stores, clocks)) == (0, False)
+    await stores.close()
+
+
+async def test_a_clerk_that_is_started_again_each_night_believes_a_right_clock_after_a_week(
+    tmp_path: Path,
+) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
+    clocks.pass_by(366 * DAY)
+    for _ in range(7):
+        # So does the host: its steady clock begins anew.
+        clocks.steady = 5.0
+        upkeep = upkeep_with(stores, clocks)
+        for _ in range(24):
+            assert await look(upkeep) == (0, True), "nobody has sent for a year"
+            clocks.pass_by(3600)
+    # What no look has seen, from the last one of each night's clerk on, counts for nothing.
+    for _ in range(6):
+        assert await look(upkeep) == (0, True)
+        clocks.pass_by(3600)
+    assert await look(upkeep) == (1, False)
+    await stores.close()
+
+
+@pytest.mark.parametrize("kept", ["", "nonsense", "1e9", f"1e9 {NOW}"])
+async def test_a_doubt_that_cannot_be_read_or_is_of_another_time_is_a_doubt(
+    tmp_path: Path, kept: str
+) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
+    clocks.now += 366 * DAY
+    await stores.journal.append(entry("alice", 2, clocks.now, "192.0.2.1"))
+    (stores.config.state_directory / "submission" / "clock-doubted").write_text(kept)
+    assert await look(upkeep_with(stores, clocks)) == (0, True)
     await stores.close()
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
 
-from countersign.gateway.clerk.clock import ClockWatch
+from countersign.gateway.clerk.clock import ClockWatch, Doubt
 from countersign.gateway.config import Config
 from countersign.rules.submission import DAY
 from countersign.storage.submission.journal import Journal
@@ -47,7 +48,7 @@ class Upkeep:
         self._steady = steady
         # Kept, as what is sent while a clock is wrong bears it out at the next start.
         self._doubt = config.state_directory / "submission" / "clock-doubted"
-        self._watch = ClockWatch(is_doubted=self._doubt.exists())
+        self._watch = ClockWatch(_read(self._doubt))
 
     async def run(self) -> None:
         """Work at once, and then from time to time until cancelled."""
@@ -81,15 +82,34 @@ class Upkeep:
     async def _sweep_journal(self) -> int:
         head, now = await self._journal.head(), self._clock()
         newest = head.at if head.number else None
-        if not self._watch.is_believable(now, self._steady(), newest):
+        is_believable = self._watch.is_believable(now, self._steady(), newest)
+        _write(self._doubt, self._watch.doubt)
+        if not is_believable:
             # What a wrong clock deletes is gone for good; what is kept too long is deleted later.
             log.error(
                 "journal not shortened: is the clock right?",
                 newest_entry=newest,
                 clock=now,
-                if_it_is=f"remove {self._doubt} and reload the gateway",
+                if_it_is=f"once somebody has sent: remove {self._doubt}, reload the gateway",
             )
-            self._doubt.touch(mode=0o600)
             return 0
-        self._doubt.unlink(missing_ok=True)
         return await self._journal.sweep(now - self._keep_seconds)
+
+
+def _read(path: Path) -> Doubt | None:
+    try:
+        steady_for, looked_at = map(float, path.read_text().split())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        # That there is such a file says enough: the time of its proof begins anew.
+        return Doubt(0.0, 0.0)
+    return Doubt(steady_for, looked_at)
+
+
+def _write(path: Path, doubt: Doubt | None) -> None:
+    if doubt is None:
+        path.unlink(missing_ok=True)
+        return
+    path.touch(mode=0o600)
+    path.write_text(f"{doubt.steady_for!r} {doubt.looked_at!r}\n")
