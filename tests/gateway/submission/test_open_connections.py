@@ -156,3 +156,19 @@ async def test_a_long_message_passes_though_the_sign_in_lapses_meanwhile(
         uptime = time.monotonic() + 4000
         monkeypatch.setattr(desk, "_uptime", lambda: uptime)
         assert not isinstance(await desk.accept(message(sender)), Reply)
+
+
+async def test_a_long_message_is_stamped_as_the_user_stands_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with submission_site(tmp_path, stamp={"user": True}) as site:
+        desk = site.submission.desk
+        sender = await desk.open("alice", await desk.sign_in_begins())
+        assert isinstance(sender, Sender)
+        uptime = time.monotonic() + 31
+        monkeypatch.setattr(desk, "_uptime", lambda: uptime)
+        named = await desk.accept(message(sender))
+        await site.submission.accounts.set_stamping("alice", False, deed())
+        unnamed = await desk.accept(message(sender))
+        assert not isinstance(named, Reply) and b"alice" in named.added[-1]
+        assert not isinstance(unnamed, Reply) and b"alice" not in unnamed.added[-1]

@@ -133,7 +133,7 @@ class Desk:
         if isinstance(counted, Lock):
             return self._locked(counted, now)
         try:
-            return await self._write_down(message, counted.reservation, now)
+            return await self._write_down(replace(message, sender=sender), counted.reservation, now)
         except TablesUnavailableError as error:
             await self._counting.release(counted.reservation)
             return self._unavailable(error)
