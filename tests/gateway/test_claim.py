@@ -23,7 +23,13 @@ def test_a_second_claim_is_refused_and_names_the_first(tmp_path: Path) -> None:
         pytest.fail("the state directory was given twice")
     with claimed(tmp_path / "state"):
         assert (tmp_path / "state" / "supervisor.pid").read_text() == f"{os.getpid()}\n"
-    assert not (tmp_path / "state" / "supervisor.pid").exists()
+    assert not (tmp_path / "state" / "supervisor.pid").read_text()
+
+
+def test_what_a_gateway_left_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "supervisor.pid").write_text("1234567\n")
+    with claimed(tmp_path):
+        assert (tmp_path / "supervisor.pid").read_text() == f"{os.getpid()}\n"
 
 
 async def test_a_gateway_that_is_started_twice_runs_once(tmp_path: Path) -> None:

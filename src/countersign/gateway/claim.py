@@ -17,7 +17,7 @@ _PID_FILE = "supervisor.pid"
 def claimed(directory: Path) -> Iterator[None]:
     """Keep others from running a gateway with this state directory, and leave our number there.
 
-    They could: each worker's sockets share their port (SO_REUSEPORT). Raises
+    They could: each worker's sockets share their port (SO_REUSEPORT). The file stays, empty. Raises
     :class:`SupervisorError` if one runs already, and :class:`OSError`.
     """
     directory.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -39,4 +39,5 @@ def claimed(directory: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            # It keeps its name: else who has opened it by now would hold what others do not see.
+            file.truncate(0)

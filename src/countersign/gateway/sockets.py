@@ -96,11 +96,15 @@ def _listen(endpoint: str) -> socket.socket:
 def _listen_unix(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    # Who asks there runs as another user: the group decides, which the directory may give.
-    path.chmod(0o660)
-    sock.listen(_BACKLOG)
-    sock.setblocking(False)
+    try:
+        sock.bind(str(path))
+        # Who asks there runs as another user: the group decides, which the directory may give.
+        path.chmod(0o660)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -116,4 +120,4 @@ def _advice(service: str, endpoint: str, error: OSError) -> str:
             "(countersign setup postfix, and setup systemd, say how)"
         )
     setting = {"submissions": "submission.listen_tls"}.get(service, f"{service}.listen")
-    return f"{setting} {endpoint}: {error.strerror}; {advice}"
+    return f"{setting} {endpoint}: {error.strerror or error}; {advice}"
