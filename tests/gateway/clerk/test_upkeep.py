@@ -109,8 +109,8 @@ async def test_a_clerk_that_is_started_again_each_night_believes_a_right_clock_a
     await stores.close()
 
 
-@pytest.mark.parametrize("kept", ["", "nonsense", "1e9", f"1e9 {NOW}"])
-async def test_a_doubt_that_cannot_be_read_or_is_of_another_time_is_a_doubt(
+@pytest.mark.parametrize("kept", ["", "nonsense", "1e9", f"{NOW} 1e9 0", f"{NOW} 1e9 1"])
+async def test_a_look_that_cannot_be_read_or_is_of_another_time_makes_a_doubt(
     tmp_path: Path, kept: str
 ) -> None:
     stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
@@ -118,7 +118,7 @@ async def test_a_doubt_that_cannot_be_read_or_is_of_another_time_is_a_doubt(
     await stores.journal.append(entry("alice", 1, NOW, "192.0.2.1"))
     clocks.now += 366 * DAY
     await stores.journal.append(entry("alice", 2, clocks.now, "192.0.2.1"))
-    (stores.config.state_directory / "submission" / "clock-doubted").write_text(kept)
+    (stores.config.state_directory / "submission" / "clock").write_text(kept)
     assert await look(upkeep_with(stores, clocks)) == (0, True)
     await stores.close()
 
@@ -144,6 +144,23 @@ async def test_a_host_that_slept_over_the_week_end_goes_on_deleting(tmp_path: Pa
     await stores.journal.append(entry("alice", 2, clocks.now - 1.9 * DAY, "192.0.2.1"))
     upkeep = Upkeep(stores.config, stores.tables, stores.journal, clock=lambda: clocks.now)
     assert await look(upkeep) == (1, False)
+    await stores.close()
+
+
+async def test_a_clerk_that_is_started_again_after_a_week_without_mail_doubts_nothing(
+    tmp_path: Path,
+) -> None:
+    stores = Stores(make_config(tmp_path, "127.0.0.1:1"))
+    clocks = Clocks()
+    await stores.journal.append(entry("alice", 1, NOW - 365 * DAY, "192.0.2.1"))
+    await stores.journal.append(entry("alice", 2, NOW, "192.0.2.1"))
+    upkeep = upkeep_with(stores, clocks)
+    for _ in range(7):
+        clocks.pass_by(DAY - 3600)
+        assert (await look(upkeep))[1] is False
+        clocks.pass_by(3600)
+        upkeep = upkeep_with(stores, clocks)
+    assert (await look(upkeep))[1] is False
     await stores.close()
 
 

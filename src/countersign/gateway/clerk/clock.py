@@ -8,7 +8,7 @@ from typing import Final
 from countersign.rules.submission import DAY
 
 MOST_AHEAD: Final = 2 * DAY
-"""Seconds that what was written last may be behind, at the first look."""
+"""Seconds that the last look, or else the newest row, may be behind at a start."""
 MOST_BEHIND: Final = DAY
 """Seconds that it may be ahead; and by which the clock may have moved against the other."""
 PROVEN_AFTER: Final = 7 * DAY
@@ -20,47 +20,49 @@ operates it has so long to notice.
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What one process leaves to the next that goes on doubting the clock."""
+class Look:
+    """A look at the clock, as one process leaves it to the next."""
 
+    at: float
+    """The time of day."""
     steady_for: float
-    """Seconds that it has run without the clock being set."""
-    looked_at: float
-    """The time of day at its last look."""
+    """Seconds of running in which the clock was not set."""
+    is_doubted: bool
 
 
 class ClockWatch:
     """Holds the time of day against what was written down last, and against a steady clock."""
 
-    def __init__(self, doubt: Doubt | None = None) -> None:
-        """``doubt``: of the process before this one; None: it believed the clock."""
-        self.doubt = doubt
-        """To be kept for the next process after each look; None: the clock is believed."""
+    def __init__(self, last: Look | None = None) -> None:
+        """``last``: of the process before this one; None: there was none."""
+        self._last = last
         self._began: tuple[float, float] | None = None
         self._before = 0.0
 
-    def is_believable(self, now: float, steady: float, newest: float | None) -> bool:
-        """Look at the clock. Called from time to time, the first time at the start.
+    def look(self, now: float, steady: float, newest: float | None) -> Look:
+        """Look at the clock, from time to time, the first time at the start.
 
         now: Unix seconds; steady: seconds of a clock that nobody sets; newest: when the newest row
-        was written, None: there is none.
+        was written, None: there is none. It serves where there was no look before: a wrong clock's
+        rows would bear it out.
         """
-        is_doubted = self.doubt is not None
+        is_doubted = self._last is not None and self._last.is_doubted
         if self._began is None:
             self._began = (now, steady)
-            if self.doubt is None:
-                is_doubted = newest is not None and not _follows(now, newest)
-            elif _follows(now, self.doubt.looked_at):
+            then = newest if self._last is None else self._last.at
+            if then is not None and not _follows(now, then):
+                is_doubted = True
+            elif self._last is not None:
                 # Reloads are no reason to begin anew: they may come each night.
-                self._before = self.doubt.steady_for
+                self._before = self._last.steady_for
         elif abs((now - self._began[0]) - (steady - self._began[1])) > MOST_BEHIND:
-            # Set, or the host slept. What is newest may have been written by the clock in doubt.
+            # Set, or the host slept.
             self._began, self._before = (now, steady), 0.0
             is_doubted = True
         steady_for = self._before + steady - self._began[1]
         is_doubted = is_doubted and steady_for < PROVEN_AFTER
-        self.doubt = Doubt(steady_for, now) if is_doubted else None
-        return not is_doubted
+        self._last = Look(now, steady_for, is_doubted)
+        return self._last
 
 
 def _follows(now: float, then: float) -> bool:

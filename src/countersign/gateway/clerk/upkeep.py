@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from countersign.gateway.clerk.clock import ClockWatch, Doubt
+from countersign.gateway.clerk.clock import ClockWatch, Look
 from countersign.gateway.config import Config
 from countersign.rules.submission import DAY
 from countersign.storage.submission.journal import Journal
@@ -46,9 +46,8 @@ class Upkeep:
         self._journal = journal
         self._clock = clock
         self._steady = steady
-        # Kept, as what is sent while a clock is wrong bears it out at the next start.
-        self._doubt = config.state_directory / "submission" / "clock-doubted"
-        self._watch = ClockWatch(_read(self._doubt))
+        self._clock_file = config.state_directory / "submission" / "clock"
+        self._watch = ClockWatch(_read(self._clock_file))
 
     async def run(self) -> None:
         """Work at once, and then from time to time until cancelled."""
@@ -82,34 +81,33 @@ class Upkeep:
     async def _sweep_journal(self) -> int:
         head, now = await self._journal.head(), self._clock()
         newest = head.at if head.number else None
-        is_believable = self._watch.is_believable(now, self._steady(), newest)
-        _write(self._doubt, self._watch.doubt)
-        if not is_believable:
+        look = self._watch.look(now, self._steady(), newest)
+        _write(self._clock_file, look)
+        if look.is_doubted:
             # What a wrong clock deletes is gone for good; what is kept too long is deleted later.
             log.error(
                 "journal not shortened: is the clock right?",
                 newest_entry=newest,
                 clock=now,
-                if_it_is=f"once somebody has sent: remove {self._doubt}, reload the gateway",
+                if_it_is=f"once somebody has sent: remove {self._clock_file}, reload the gateway",
             )
             return 0
         return await self._journal.sweep(now - self._keep_seconds)
 
 
-def _read(path: Path) -> Doubt | None:
+def _read(path: Path) -> Look | None:
     try:
-        steady_for, looked_at = map(float, path.read_text().split())
+        at, steady_for, is_doubted = map(float, path.read_text().split())
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        # That there is such a file says enough: the time of its proof begins anew.
-        return Doubt(0.0, 0.0)
-    return Doubt(steady_for, looked_at)
+        return Look(0.0, 0.0, is_doubted=True)
+    return Look(at, steady_for, is_doubted=bool(is_doubted))
 
 
-def _write(path: Path, doubt: Doubt | None) -> None:
-    if doubt is None:
-        path.unlink(missing_ok=True)
-        return
-    path.touch(mode=0o600)
-    path.write_text(f"{doubt.steady_for!r} {doubt.looked_at!r}\n")
+def _write(path: Path, look: Look) -> None:
+    # Half a file would be a doubt.
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(f"{look.at!r} {look.steady_for!r} {int(look.is_doubted)}\n")
+    new.replace(path)
