@@ -27,7 +27,8 @@ LIMITED = "limited"
 _REASONS = frozenset({"password", "syntax", "disabled", "authorisation", "domain"})
 """Reasons of :class:`Rejected` that are counted under their own names."""
 _OF_NETWORK = 4
-"""Passwords from one network that are looked at at the same moment, in each worker."""
+"""Passwords from one network that are looked at at the same moment, in each worker: of accounts
+that were never in it."""
 _OF_ACCOUNT = 2
 """The same, of one account from networks that it was never in."""
 _WAITING = 64
