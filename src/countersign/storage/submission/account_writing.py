@@ -152,16 +152,14 @@ def insert_user(connection: sqlite3.Connection, user: NewUser, deed: Deed) -> No
     """Add a user. Raises :class:`UserError`."""
     if find_user(connection, user.name) is not None:
         raise UserError(f"there is a user {user.name} already")
-    credentials = user.credentials
-    is_disabled = user.is_disabled or (credentials is not None and credentials.is_disabled)
     connection.execute(
         "INSERT INTO user (argon2_hash, scram_salt, scram_stored_key, scram_server_key,"
         " scram_iterations, name, is_disabled, is_administrator, per_message, per_day,"
         " stamps_name, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *credential_columns(credentials),
+            *credential_columns(user.credentials),
             user.name,
-            is_disabled,
+            user.is_disabled,
             user.is_administrator,
             user.per_message,
             user.per_day,
