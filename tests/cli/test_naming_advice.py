@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from countersign.cli.naming_advice import naming_notes
+from countersign.cli.naming_advice import naming_notes, naming_warnings
 from countersign.cli.snippets import postfix_snippet
 from countersign.cli.submission_snippets import sendmail_snippet
 from countersign.gateway.config import Config
@@ -42,7 +42,15 @@ def test_where_nobody_else_checks_names_there_is_nothing_to_say(tmp_path: Path) 
     assert not naming_notes(config_of(tmp_path, sign_in={"domains": ["local.example"]}))
     only_listener = {"milter": {"enabled": False}, "submission": {"enabled": True}}
     assert not naming_notes(config_of(tmp_path, **only_listener))
-    assert naming_notes(config_of(tmp_path, **only_listener, sign_in={"source": "dovecot"}))
+    assert not naming_warnings(config_of(tmp_path, **only_listener))
+
+
+def test_where_dovecot_checks_passwords_refused_names_are_worth_a_warning(tmp_path: Path) -> None:
+    listener = {"milter": {"enabled": False}, "submission": {"enabled": True}}
+    dovecot = {"source": "dovecot"}
+    assert naming_warnings(config_of(tmp_path, **listener, sign_in=dovecot))
+    for said in ({"names": "local-part"}, {"domains": ["local.example"]}):
+        assert not naming_warnings(config_of(tmp_path, **listener, sign_in=dovecot | said))
 
 
 def test_a_configuration_that_is_checked_is_good_but_a_note_tells_of_names(tmp_path: Path) -> None:

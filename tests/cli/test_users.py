@@ -341,7 +341,7 @@ def test_a_name_under_which_nobody_is_counted_is_not_locked(
 def test_a_list_is_imported_whole_or_not_at_all(host: Host) -> None:
     host.add("alice")
     file = host.directory / "users.csv"
-    file.write_text(f'name,password,per_day\nbob,b,5\ncarl,"{{ARGON2ID}}{CHEAP}",\nalice,x,\n')
+    file.write_text(f'name,password,per_day\nbob,{GOOD},5\ncarl,"{{ARGON2ID}}{CHEAP}",\nalice,x,\n')
     said = host.run("import", str(file), code=1)
     assert "line 4" in said and "nobody is added" in said
     assert "bob" not in host.run("list")
@@ -350,7 +350,17 @@ def test_a_list_is_imported_whole_or_not_at_all(host: Host) -> None:
     assert "bob" not in host.run("list")
     assert "1 were there already" in host.run("import", str(file), "--skip-existing")
     assert "bob 0 5 50" in host.run("list")
-    assert host.check("bob", "b") and host.check("carl", "secret") and host.check("alice", GOOD)
+    assert host.check("bob", GOOD) and host.check("carl", "secret") and host.check("alice", GOOD)
+
+
+def test_weak_passwords_of_a_list_are_refused_unless_they_are_wanted(host: Host) -> None:
+    file = host.directory / "users.csv"
+    file.write_text(f'name,password\nbob,short\ncarl,{GOOD}\ndora,"{{ARGON2ID}}{CHEAP}"\n')
+    said = host.run("import", str(file), code=1)
+    assert "line 2" in said and "--weak" in said and "short" not in said
+    assert "1 line cannot be taken" in said
+    host.run("import", str(file), "--weak")
+    assert host.check("bob", "short")
 
 
 def test_a_passwd_file_of_dovecots_comes_from_standard_input(host: Host) -> None:

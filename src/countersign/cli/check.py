@@ -16,7 +16,7 @@ from countersign.cli.check_replica import replica_warnings
 from countersign.cli.check_server import check_server
 from countersign.cli.check_submission import backend_warnings, submission_warnings
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
-from countersign.cli.naming_advice import naming_notes
+from countersign.cli.naming_advice import naming_notes, naming_warnings
 from countersign.gateway.backend.settings import BackendKind
 from countersign.gateway.config import Config
 from countersign.gateway.parts import open_registry, open_resolver
@@ -56,6 +56,7 @@ def check_config(
         warnings += _check_registry(config)
         warnings += _check_backend(config)
         warnings += submission_warnings(config)
+    warnings += naming_warnings(config)
     for note in naming_notes(config):
         console.print("[cyan]note:[/]", escape(note))
     for warning in warnings:

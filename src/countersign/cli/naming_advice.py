@@ -25,6 +25,11 @@ _SASLAUTHD = """\
 {mark}   [sign_in]
 {mark}   names = "local-part"
 """
+_UNSAID = (
+    "sign_in.names: users who sign in by a name with an @ are refused; list their domains in "
+    "sign_in.domains, or set sign_in.names to 'local-part' if whatever checks passwords drops "
+    "what follows the @"
+)
 
 
 def naming_lines(config: Config, mark: str) -> str:
@@ -45,18 +50,18 @@ def saslauthd_lines(config: Config, mark: str) -> str:
 
 
 def naming_notes(config: Config) -> list[str]:
-    """Say what a configuration means for names that have an @; nothing if it has been thought of.
+    """Say what the milter makes of names that have an @; nothing if it has been thought of.
 
-    No fault: most servers' users have names without one.
+    No fault: most users of an MTA have names without one.
     """
-    settings = config.sign_in
-    by_dovecot = config.submission.enabled and settings.source is SourceKind.DOVECOT
-    if not (config.milter.enabled or by_dovecot):
-        return []
-    if settings.names == "local-part" or settings.domains:
-        return []
-    return [
-        "sign_in.names: users who sign in by a name with an @ are refused; list their domains in "
-        "sign_in.domains, or set sign_in.names to 'local-part' if whatever checks passwords drops "
-        "what follows the @"
-    ]
+    return [_UNSAID] if config.milter.enabled and _is_unsaid(config) else []
+
+
+def naming_warnings(config: Config) -> list[str]:
+    """Say what becomes of names that have an @ where Dovecot checks them: mostly all have one."""
+    by_dovecot = config.submission.enabled and config.sign_in.source is SourceKind.DOVECOT
+    return [_UNSAID] if by_dovecot and _is_unsaid(config) else []
+
+
+def _is_unsaid(config: Config) -> bool:
+    return config.sign_in.names == "whole" and not config.sign_in.domains

@@ -45,6 +45,7 @@ def import_users(
     replace: Annotated[
         bool, typer.Option("--replace", help="Change users who are there to what the list says.")
     ] = False,
+    weak: Annotated[bool, typer.Option("--weak", help="Take weak passwords all the same.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list; add nobody.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -56,7 +57,8 @@ def import_users(
     Dovecot's is taken too.
 
     With --replace, users who are there get password, limits and privilege of the list, and a
-    changed password ends what was signed in with the old one. A line of JSON says all of a user:
+    changed password ends what was signed in with the old one; a password in clear counts as
+    changed each time, so give hashes to what is done each night. A line of JSON says all of a user:
     what it leaves out is taken back. What CSV leaves empty stays, as does whoever is not in the
     list. The record says what was changed.
 
@@ -81,6 +83,8 @@ def import_users(
         known = set(await users.all())
         new = [row for row in rows if row.row.name not in known]
         existing = [row for row in rows if row.row.name in known]
+        if not weak:
+            faults += _weak(new if skip_existing else rows, users.config.hostname)
         if not (skip_existing or replace):
             faults += [RowFault(row.line, _EXISTS) for row in existing]
         if faults:
@@ -96,6 +100,21 @@ def import_users(
             _show_others(sorted(known - {row.row.name for row in rows}))
 
     with_users(config, work)
+
+
+def _weak(rows: Sequence[ReadRow], hostname: str) -> list[RowFault]:
+    """Return the lines whose passwords are in clear, and easy to guess."""
+    from countersign.gateway.submission.passwords import WeakPasswordError, check_strength
+    from countersign.gateway.submission.user_rows import RowFault
+
+    faults = []
+    for row in rows:
+        try:
+            if row.clear_password:
+                check_strength(row.clear_password, row.row.name, hostname)
+        except WeakPasswordError as error:
+            faults.append(RowFault(row.line, f"{error} (--weak takes it all the same.)"))
+    return faults
 
 
 async def _add(users: Users, rows: Sequence[ReadRow], passed: int) -> None:
