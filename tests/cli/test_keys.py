@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,25 +16,16 @@ from countersign.cli.main import app
 from countersign.demo.dns_server import Behaviour, DnsServer
 from countersign.gateway.submission.key_file import KeyKind, KeyState, StoredKey
 from countersign.gateway.submission.keys import KeyStore, key_directory
+from tests.dns_thread import dns_in_a_thread
 
 HOST, ZONE = "mail.example.com", "registry.example"
 
 
 @pytest.fixture
 def dns_server() -> Iterator[DnsServer]:
-    """A DNS that a test fills; it runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = DnsServer("127.0.0.1", 0)
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-    try:
+    """A DNS that a test fills."""
+    with dns_in_a_thread() as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 class Operator:

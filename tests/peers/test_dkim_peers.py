@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from countersign.demo.dns_server import DnsServer
+from tests.dns_thread import dns_in_a_thread
 from tests.mail.dkim.messages import DOMAIN, KEYS, MESSAGES, signed
 from tests.peers.dns_peer import skip_without
 from tests.peers.rspamd import Rspamd
@@ -51,22 +50,12 @@ def test_opendkim_finds_a_second_stamp(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def dns_server() -> Iterator[DnsServer]:
-    """A DNS that has our keys; it runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = DnsServer("127.0.0.1", 0)
-    for key in KEYS:
-        strings = [f'"{part}"' for part in re.findall(".{1,200}", key.record)]
-        server.set(f"{key.selector}._domainkey.{DOMAIN}", "TXT", " ".join(strings))
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-    try:
+    """A DNS that has our keys."""
+    with dns_in_a_thread() as server:
+        for key in KEYS:
+            strings = [f'"{part}"' for part in re.findall(".{1,200}", key.record)]
+            server.set(f"{key.selector}._domainkey.{DOMAIN}", "TXT", " ".join(strings))
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from countersign.certification.exchange import (
 )
 from countersign.certification.outcome import printable
 from countersign.probe.errors import ProbeError
+from countersign.transport.bounded_answer import AnswerTooLongError, read_bounded
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -124,7 +125,9 @@ class RegistrarClient:
                 "POST", self._url + path, content=body, headers=headers
             ) as answer:
                 self._note_time(answer)
-                octets = await _bounded(answer)
+                octets = await read_bounded(answer, _MAX_ANSWER)
+        except AnswerTooLongError as error:
+            raise RegistrarError("the registrar's answer is too long") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise RegistrarError(_reason(error)) from error
         if answer.status_code == 204:
@@ -170,16 +173,6 @@ def _tls(ca: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca) if ca is not None else None)
     except (OSError, ssl.SSLError) as error:
         raise ProbeError(f"ca: {ca} cannot be used: {error.strerror or error}") from error
-
-
-async def _bounded(answer: httpx.Response) -> bytes:
-    octets = bytearray()
-    # As it comes: nothing is unpacked, and so nothing grows.
-    async for piece in answer.aiter_raw(65536):
-        octets += piece
-        if len(octets) > _MAX_ANSWER:
-            raise RegistrarError("the registrar's answer is too long")
-    return bytes(octets)
 
 
 def _read(model: type[_Model], octets: bytes) -> _Model:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from countersign.demo.dns_server import DnsServer
 from countersign.registrar.operations.office import Office
+from tests.dns_thread import dns_in_a_thread
 from tests.registrar.api.programs import Desk
 
 
@@ -20,19 +19,9 @@ def desk(office: Office) -> Desk:
 
 @pytest.fixture
 def dns() -> Iterator[DnsServer]:
-    """A DNS that a test fills; it runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    server = DnsServer("127.0.0.1", 0)
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
-    try:
+    """A DNS that a test fills."""
+    with dns_in_a_thread() as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 @pytest.fixture

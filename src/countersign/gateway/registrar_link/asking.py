@@ -19,6 +19,7 @@ from countersign.gateway.registrar_link.errors import (
     RegistrarRefusedError,
 )
 from countersign.gateway.submission.settings import RegistrarLink
+from countersign.transport.bounded_answer import AnswerTooLongError, read_bounded
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -72,9 +73,11 @@ class Asking:
         try:
             answer = await self._client.send(request, stream=True)
             try:
-                octets = await _bounded(answer)
+                octets = await read_bounded(answer, _MAX_ANSWER)
             finally:
                 await answer.aclose()
+        except AnswerTooLongError as error:
+            raise RegistrarAwayError("the registrar's answer is too long") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise RegistrarAwayError(_reason(error)) from error
         status = answer.status_code
@@ -127,16 +130,6 @@ def _tls(ca: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca) if ca is not None else None)
     except (OSError, ssl.SSLError) as error:
         raise NotLinkedError(f"registrar.ca_file cannot be used: {error.strerror}") from error
-
-
-async def _bounded(answer: httpx.Response) -> bytes:
-    octets = bytearray()
-    # As it comes: nothing is unpacked, and so nothing grows.
-    async for piece in answer.aiter_raw(65536):
-        octets += piece
-        if len(octets) > _MAX_ANSWER:
-            raise RegistrarAwayError("the registrar's answer is too long")
-    return bytes(octets)
 
 
 def read_answer(model: type[_Model], octets: bytes) -> _Model:

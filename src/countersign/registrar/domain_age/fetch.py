@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from countersign.rules.network import is_callback_target
+from countersign.transport.bounded_answer import AnswerTooLongError, read_bounded
 
 MAX_SIZE = 1024 * 1024
 """Octets of an answer's body."""
@@ -154,20 +155,20 @@ def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 
 async def _read(response: httpx.Response, url: httpx.URL, *, is_trusted: bool) -> Fetched:
-    body = bytearray()
+    body = b""
     if response.status_code == 200:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise FetchError("the answer is packed, which was not asked for")
-        async for piece in response.aiter_raw():
-            body += piece
-            if len(body) > MAX_SIZE:
-                raise FetchError("the answer is too big")
+        try:
+            body = await read_bounded(response, MAX_SIZE)
+        except AnswerTooLongError:
+            raise FetchError("the answer is too big") from None
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return Fetched(
         url=str(url),
         status=response.status_code,
         content_type=content_type,
-        body=bytes(body),
+        body=body,
         retry_after=_seconds_to_wait(response.headers.get("Retry-After")),
         is_trusted=is_trusted,
     )
