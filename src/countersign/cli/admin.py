@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -14,10 +13,11 @@ from rich.table import Table
 
 from countersign.cli import admin_journal, admin_submission
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
+from countersign.cli.stores import with_store
 from countersign.protocol.address import AddressSyntaxError, normalise_hostname
 from countersign.rules.network import network_key
 from countersign.storage.opening import open_tables
-from countersign.storage.tables import Tables, TablesUnavailableError
+from countersign.storage.tables import Tables
 
 app = typer.Typer(
     help="See and lift blocks; trace submitted messages; see locks and failed sign-ins.",
@@ -78,15 +78,5 @@ def unblock(
 
 def _with_tables(config: ConfigOption, work: Callable[[Tables], Awaitable[_Result]]) -> _Result:
     settings = read_config(config)
-
-    async def run() -> _Result:
-        tables = open_tables(settings.storage.url, settings.state_directory)
-        try:
-            return await work(tables)
-        finally:
-            await tables.aclose()
-
-    try:
-        return asyncio.run(run())
-    except TablesUnavailableError as error:
-        fail(f"the tables cannot be read: {error}", 1)
+    storage, directory = settings.storage, settings.state_directory
+    return with_store(lambda: open_tables(storage.url, directory), work, name="the tables")

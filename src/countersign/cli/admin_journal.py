@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -12,12 +11,12 @@ from rich.progress import Progress
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, errors, fail, read_config
 from countersign.cli.show import console, iso_time, show_record, show_time
+from countersign.cli.stores import with_store
 from countersign.cli.tracking import Asked, NotAskedError, read_argument
 from countersign.gateway.config import Config
 from countersign.storage.submission.entries import Found
 from countersign.storage.submission.journal import Journal
 from countersign.storage.submission.verification import Head, Remembered, Verification
-from countersign.storage.tables import TablesUnavailableError
 
 app = typer.Typer(
     help="The journal of submitted messages: its end, and whether it was tampered with.",
@@ -184,15 +183,4 @@ def _with_journal(config: Config, work: Callable[[Journal], Awaitable[_Result]])
     directory = config.state_directory / "submission"
     if not (directory / "journal.db").exists():
         fail(f"there is no journal in {directory}: nothing was submitted here yet", 1)
-
-    async def run() -> _Result:
-        journal = Journal(directory)
-        try:
-            return await work(journal)
-        finally:
-            await journal.aclose()
-
-    try:
-        return asyncio.run(run())
-    except TablesUnavailableError as error:
-        fail(f"the journal cannot be read: {error}", 1)
+    return with_store(lambda: Journal(directory), work, name="the journal")

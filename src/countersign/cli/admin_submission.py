@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -11,10 +10,10 @@ import typer
 
 from countersign.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from countersign.cli.show import iso_time, show_table, show_time
+from countersign.cli.stores import with_store
 from countersign.rules.sign_in import counted_name
 from countersign.storage.submission.opening import open_submission_tables
 from countersign.storage.submission.tables import Lock, LockReason, SubmissionTables
-from countersign.storage.tables import TablesUnavailableError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Result = TypeVar("_Result")
@@ -97,16 +96,5 @@ def _with_tables(
     config: ConfigOption, work: Callable[[SubmissionTables], Awaitable[_Result]]
 ) -> _Result:
     settings = read_config(config)
-
-    async def run() -> _Result:
-        directory = settings.state_directory / "submission"
-        tables = open_submission_tables(settings.storage.url, directory)
-        try:
-            return await work(tables)
-        finally:
-            await tables.aclose()
-
-    try:
-        return asyncio.run(run())
-    except TablesUnavailableError as error:
-        fail(f"the counts cannot be read: {error}", 1)
+    url, directory = settings.storage.url, settings.state_directory / "submission"
+    return with_store(lambda: open_submission_tables(url, directory), work, name="the counts")
